@@ -1,0 +1,62 @@
+# Everything a person does here, one target each. `make help` lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DISTRIBUTIONS := libs/common libs/client services/discovery services/allocator services/node-prep services/publisher
+SOURCES := libs services tests examples tools
+export PYTHONDONTWRITEBYTECODE :=
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 14
+
+.PHONY: setup
+setup: $(VENV)/.installed ## .venv with every pinned, hashed package and the slicewire commands
+
+$(VENV)/.installed: requirements.lock bootstrap.lock pyproject.toml $(DISTRIBUTIONS:%=%/pyproject.toml)
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else f"Slicewire needs Python 3.11 or newer; $(PYTHON) is {v.major}.{v.minor}. Set PYTHON=/path/to/python3.11")'
+	@echo "[1/4] virtual environment in $(VENV)"
+	@$(PYTHON) -m venv --clear $(VENV) || { echo "python3 has no venv module; on Debian: apt install python3-venv"; exit 1; }
+	@echo "[2/4] installer (hashes checked)"
+	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r bootstrap.lock
+	@echo "[3/4] $$(grep -c '==' requirements.lock) pinned packages (hashes checked)"
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --require-hashes -r requirements.lock 2>&1 | grep -E 'Resolved|Prepared|Installed|error|hint' || true
+	@echo "[4/4] Slicewire: $(notdir $(DISTRIBUTIONS))"
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install -q --no-deps --no-build-isolation $(DISTRIBUTIONS:%=-e ./%)
+	@touch $@
+
+.PHONY: demo
+demo: setup ## one claim, end to end: real NATS, simulated GPUs, every step shown
+	@$(BIN)/python examples/demo.py
+
+.PHONY: test
+test: setup ## the fast suite
+	@$(BIN)/pytest -n 2 -m "not slow and not e2e and not gpu"
+
+.PHONY: check
+check: setup ## format, lint, types, import contracts, generated files, every test tier
+	@echo "== format";    $(BIN)/ruff format --check $(SOURCES)
+	@echo "== lint";      $(BIN)/ruff check $(SOURCES)
+	@echo "== types";     $(BIN)/mypy $(SOURCES)
+	@echo "== imports";   $(BIN)/lint-imports --no-cache
+	@echo "== generated"; $(BIN)/python tools/generate.py --check
+	@echo "== tests";     $(BIN)/pytest -n 2
+
+.PHONY: format
+format: setup ## rewrite the sources the way ruff wants them
+	@$(BIN)/ruff format $(SOURCES) && $(BIN)/ruff check --fix $(SOURCES)
+
+.PHONY: generate
+generate: setup ## docs/asyncapi.json, docs/messages.md and the gRPC code from their sources
+	@$(BIN)/python tools/generate.py
+
+.PHONY: lock
+lock: setup ## requirements.lock again, from the pyproject files
+	@$(BIN)/uv lock -q --upgrade
+	@$(BIN)/uv export -q --all-packages --all-extras --all-groups --no-header --no-annotate --no-emit-workspace -o requirements.lock
+
+.PHONY: clean
+clean: ## remove the environment and every cache
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .import_linter_cache .hypothesis uv.lock

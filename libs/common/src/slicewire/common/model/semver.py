@@ -1,0 +1,84 @@
+"""Semantic versions as Kubernetes compares them: strict 2.0.0, build metadata without weight."""
+
+from __future__ import annotations
+
+import re
+from functools import total_ordering
+
+_NUMBER = r"(?:0|[1-9]\d*)"
+_PRERELEASE = rf"(?:{_NUMBER}|\d*[A-Za-z-][0-9A-Za-z-]*)"
+_GRAMMAR = re.compile(
+    rf"(?P<major>{_NUMBER})\.(?P<minor>{_NUMBER})\.(?P<patch>{_NUMBER})"
+    rf"(?:-(?P<pre>{_PRERELEASE}(?:\.{_PRERELEASE})*))?(?:\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?"
+)
+_LOOSE = re.compile(r"v?(\d+)(?:\.(\d+))?(?:\.(\d+))?([-+].*)?")
+_LARGEST = 2**64 - 1
+
+_PreKey = tuple[int, tuple[tuple[int, int, str], ...]]
+
+
+class BadSemver(ValueError):
+    """The text is not a semantic version."""
+
+
+@total_ordering
+class Semver:
+    """`MAJOR.MINOR.PATCH[-pre][+build]`; build metadata takes no part in comparison."""
+
+    __slots__ = ("_key", "text")
+
+    text: str
+    _key: tuple[int, int, int, _PreKey]
+
+    def __init__(self, text: str) -> None:
+        match = _GRAMMAR.fullmatch(text)
+        if match is None:
+            raise BadSemver(f"{text!r} is not a semantic version MAJOR.MINOR.PATCH")
+        numbers = int(match["major"]), int(match["minor"]), int(match["patch"])
+        if max(numbers) > _LARGEST:
+            raise BadSemver(f"{text!r} has a number above {_LARGEST}")
+        self.text = text
+        self._key = (*numbers, _precedence(match["pre"]))
+
+    @classmethod
+    def normalized(cls, text: str) -> Semver:
+        """Leading `v` dropped, missing parts 0, leading zeros dropped: `v1` → `1.0.0`, `570.01` → `570.1.0`."""
+        match = _LOOSE.fullmatch(text)
+        if match is None:
+            raise BadSemver(f"{text!r} does not begin like a version")
+        numbers = ".".join(str(int(part or 0)) for part in match.groups()[:3])
+        return cls(numbers + (match[4] or ""))
+
+    @property
+    def major(self) -> int:
+        return self._key[0]
+
+    @property
+    def minor(self) -> int:
+        return self._key[1]
+
+    @property
+    def patch(self) -> int:
+        return self._key[2]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Semver) and self._key == other._key
+
+    def __lt__(self, other: Semver) -> bool:
+        return self._key < other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        return f"Semver({self.text!r})"
+
+
+def _precedence(prerelease: str | None) -> _PreKey:
+    """Semver 2.0.0 section 11: none beats any; numbers below words; fewer fields below more."""
+    if prerelease is None:
+        return (1, ())
+    return (0, tuple((0, int(p), "") if p.isdigit() else (1, 0, p) for p in prerelease.split(".")))
