@@ -1,0 +1,1 @@
+"""The slicewire command, and the library for programs that ask or listen."""

@@ -1,0 +1,1 @@
+"""Make allocated devices usable in the container; never decides who gets what."""

@@ -1,0 +1,1 @@
+"""Keep the Kubernetes API telling the truth; never decides."""

@@ -42,7 +42,7 @@ class Semver:
 
     @classmethod
     def normalized(cls, text: str) -> Semver:
-        """Leading `v` dropped, missing parts 0, leading zeros dropped: `v1` → `1.0.0`, `570.01` → `570.1.0`."""
+        """`v1` → `1.0.0`, `570.01` → `570.1.0`: leading `v` and zeros dropped, missing parts 0."""
         match = _LOOSE.fullmatch(text)
         if match is None:
             raise BadSemver(f"{text!r} does not begin like a version")

@@ -1,0 +1,43 @@
+"""/healthz says the process lives; /readyz says it has caught up and may be asked."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+@contextmanager
+def serving(port: int, is_ready: Callable[[], bool]) -> Iterator[int]:
+    """Serve both while open; yields the port in use. Port 0 serves nothing."""
+    if not port:
+        yield 0
+        return
+    server = ThreadingHTTPServer(("", port), _handler(is_ready))
+    thread = threading.Thread(target=server.serve_forever, name="health", daemon=True)
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def _handler(is_ready: Callable[[], bool]) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            checks: dict[str, Callable[[], bool]] = {"/healthz": lambda: True, "/readyz": is_ready}
+            check = checks.get(self.path)
+            status = 404 if check is None else 200 if check() else 503
+            body = {200: b"ok\n", 404: b"there are /healthz and /readyz\n", 503: b"catching up\n"}[status]
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+            """Probes every few seconds are not worth a line."""
+
+    return Handler

@@ -1,0 +1,81 @@
+"""Settings from the environment: typed, and a misspelt name is an error, not a silence.
+
+A field `cdi_root` of the settings of node-prep is `SLICEWIRE_NODE_PREP_CDI_ROOT`; the fields of
+`CommonSettings` are shared by all parts: `SLICEWIRE_NATS_URL`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import socket
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+PREFIX = "SLICEWIRE_"
+PARTS = ("DISCOVERY", "ALLOCATOR", "NODE_PREP", "PUBLISHER")
+
+
+class BadSettings(ValueError):
+    """A setting is unknown or has a value that cannot be used; the message names both."""
+
+
+class CommonSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What every part needs to know."""
+
+    nats_url: str = "nats://127.0.0.1:4222"
+    nats_credentials: str = ""
+    """Path of a NATS credentials file; empty connects without."""
+    node_name: str = msgspec.field(default_factory=socket.gethostname)
+    """The Kubernetes name of the node that node agents run on."""
+    otlp_endpoint: str = ""
+    """Where spans go (OTLP/HTTP); `OTEL_EXPORTER_OTLP_ENDPOINT` counts too. Empty: nowhere."""
+    log_level: str = "INFO"
+    log_format: str = "json"
+    """`json`, or `text` for people."""
+    health_port: int = 0
+    """Port of /healthz and /readyz on all addresses; 0 serves none."""
+
+
+S = TypeVar("S", bound=CommonSettings)
+
+
+def from_environ(kind: type[S], part: str, environ: Mapping[str, str]) -> S:
+    """The settings of a part. Raises `BadSettings`."""
+    names = _names(kind, part)
+    others = tuple(f"{PREFIX}{other}_" for other in PARTS if other != part)
+    given: dict[str, Any] = {}
+    if "OTEL_EXPORTER_OTLP_ENDPOINT" in environ:
+        given["otlp_endpoint"] = environ["OTEL_EXPORTER_OTLP_ENDPOINT"]
+    for name, value in environ.items():
+        if not name.startswith(PREFIX) or name.startswith(others):
+            continue
+        if name not in names:
+            raise BadSettings(f"{name} is not a setting of {part.lower()}{_nearest(name, names)}")
+        given[names[name]] = value
+    try:
+        return msgspec.convert(given, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise BadSettings(_in_words(error, given, names)) from error
+
+
+def _names(kind: type[CommonSettings], part: str) -> dict[str, str]:
+    """Environment name → field."""
+    shared = {field.name for field in msgspec.structs.fields(CommonSettings)}
+    return {
+        f"{PREFIX}{'' if field.name in shared else part + '_'}{field.name.upper()}": field.name
+        for field in msgspec.structs.fields(kind)
+    }
+
+
+def _nearest(name: str, names: Mapping[str, str]) -> str:
+    near = difflib.get_close_matches(name, names, n=1)
+    return f"; did you mean {near[0]}?" if near else f"; there are {', '.join(sorted(names))}"
+
+
+def _in_words(error: msgspec.ValidationError, given: Mapping[str, str], names: Mapping[str, str]) -> str:
+    reason, _, path = str(error).partition(" - at `$.")
+    field = path.rstrip("`")
+    name = next((name for name, known in names.items() if known == field), field)
+    return f"{name}={given.get(field, '')!r}: {reason}"

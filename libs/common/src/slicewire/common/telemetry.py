@@ -1,0 +1,123 @@
+"""The door to OpenTelemetry: spans, and trace context carried in headers.
+
+Off (a no-op that still passes trace context on) unless `OTEL_EXPORTER_OTLP_ENDPOINT` is set; then
+spans go out over OTLP/HTTP, in batches, from a thread of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from enum import Enum
+
+from opentelemetry import context, propagate, trace
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+from slicewire.common.model import TraceParent
+
+Attribute = str | int | bool | Sequence[str]
+_EXPORT_EVERY_MILLISECONDS = 500
+_TRACER = trace.get_tracer("slicewire")
+
+
+class Kind(Enum):
+    """What a span is to the one before it: a call, the answer to one, a fact told, a fact heard."""
+
+    INTERNAL = trace.SpanKind.INTERNAL
+    CLIENT = trace.SpanKind.CLIENT
+    SERVER = trace.SpanKind.SERVER
+    PRODUCER = trace.SpanKind.PRODUCER
+    CONSUMER = trace.SpanKind.CONSUMER
+
+
+class Span:
+    """A step of the work at hand."""
+
+    def __init__(self, inner: trace.Span) -> None:
+        self._inner = inner
+
+    def tell(self, **attributes: Attribute) -> None:
+        """More is known now: `claim_uid=…` becomes the attribute `slicewire.claim_uid`."""
+        for name, value in attributes.items():
+            self._inner.set_attribute(f"slicewire.{name}", value)
+
+    def failed(self, reason: str) -> None:
+        self._inner.set_status(trace.StatusCode.ERROR, reason)
+
+
+@contextmanager
+def exporting(part: str, instance: str, endpoint: str) -> Iterator[None]:
+    """Export spans to this OTLP endpoint while open; the rest is sent on the way out. "" exports nothing."""
+    if not endpoint:
+        yield
+        return
+    resource = Resource.create({"service.name": f"slicewire-{part}", "service.instance.id": instance})
+    provider = TracerProvider(resource=resource)
+    exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces", timeout=2)
+    provider.add_span_processor(
+        BatchSpanProcessor(
+            exporter, schedule_delay_millis=_EXPORT_EVERY_MILLISECONDS, export_timeout_millis=2000
+        )
+    )
+    trace.set_tracer_provider(provider)
+    try:
+        yield
+    finally:
+        provider.shutdown()
+
+
+@contextmanager
+def span(
+    name: str,
+    *,
+    kind: Kind = Kind.INTERNAL,
+    parent: Mapping[str, str] | None = None,
+    links: Sequence[Mapping[str, str]] = (),
+    **attributes: Attribute,
+) -> Iterator[Span]:
+    """A span under `parent` (headers with a `traceparent`), or under the current one when None.
+
+    A parent without trace context starts a trace of its own. `links` are other contexts this work
+    also answers to.
+    """
+    given = None if parent is None else propagate.extract(dict(parent), context=context.Context())
+    linked = [trace.Link(found) for found in map(_span_context, links) if found.is_valid]
+    with _TRACER.start_as_current_span(
+        name,
+        context=given,
+        kind=kind.value,
+        links=linked,
+        attributes={f"slicewire.{key}": value for key, value in attributes.items()},
+    ) as inner:
+        yield Span(inner)
+
+
+def _span_context(headers: Mapping[str, str]) -> trace.SpanContext:
+    return trace.get_current_span(
+        propagate.extract(dict(headers), context=context.Context())
+    ).get_span_context()
+
+
+@contextmanager
+def carried(headers: Mapping[str, str]) -> Iterator[None]:
+    """What is told inside belongs to the trace in these headers, without a span of its own."""
+    token = context.attach(propagate.extract(dict(headers), context=context.Context()))
+    try:
+        yield
+    finally:
+        context.detach(token)
+
+
+def headers() -> dict[str, str]:
+    """The current trace context, as headers: empty when nothing is traced."""
+    found: dict[str, str] = {}
+    propagate.inject(found)
+    return found
+
+
+def traceparent() -> TraceParent:
+    """The current trace context as one word, for a fact that is read much later."""
+    return TraceParent(headers().get("traceparent", ""))
