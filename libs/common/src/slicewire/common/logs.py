@@ -33,7 +33,7 @@ class Log:
 
     def crashed(self, event: str, **fields: object) -> None:
         """A bug in one work item: with the traceback; the rest goes on."""
-        self._logger.error(event, extra={"fields": fields}, exc_info=True)  # called while handling it
+        self._logger.error(event, extra={"fields": fields}, exc_info=sys.exc_info())
 
 
 def start(level: str, form: str) -> None:

@@ -236,6 +236,11 @@ class Channel(msgspec.Struct, Generic[F], frozen=True):
     key: Callable[[F], tuple[str, ...]]
     author: str
     key_names: tuple[str, ...]
+    prefix: tuple[str, ...] = ()
+
+    def under(self, *prefix: str) -> Channel[F]:
+        """The same channel, only the keys that begin so: `LEDGERS.under("node-a")`."""
+        return msgspec.structs.replace(self, prefix=prefix)
 
     def subject(self, *key: str) -> str:
         """The subject of one key. Raises `BadKey`."""
@@ -243,8 +248,9 @@ class Channel(msgspec.Struct, Generic[F], frozen=True):
 
     @property
     def pattern(self) -> str:
-        """All keys of this channel."""
-        return f"{VERSION}.state.{self.kind}.>"
+        """All keys of this channel, as a subscription subject."""
+        wild = () if len(self.prefix) == len(self.key_names) else (">",)
+        return ".".join((VERSION, "state", self.kind, *map(token, self.prefix), *wild))
 
     def key_of(self, subject: str) -> tuple[str, ...]:
         """The names in a subject of this channel."""

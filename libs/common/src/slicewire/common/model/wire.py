@@ -59,8 +59,15 @@ def decode(data: bytes | str, kind: type[T]) -> T:
     try:
         return cast("T", _decoder(cast("Hashable", kind)).decode(data))
     except msgspec.ValidationError:
-        return convert(msgspec.json.decode(data), kind)
+        return convert(_plain(data), kind)
     except (msgspec.MsgspecError, BadQuantity, RecursionError, UnicodeDecodeError) as error:
+        raise Malformed(str(error)) from error
+
+
+def _plain(data: bytes | str) -> object:
+    try:
+        return msgspec.json.decode(data)
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise Malformed(str(error)) from error
 
 

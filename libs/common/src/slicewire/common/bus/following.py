@@ -1,0 +1,132 @@
+"""Follow subjects of a stream: the latest of each, then everything new, across outages.
+
+An ephemeral push consumer without acks, made anew from the next sequence whenever something may
+have been lost: a gap in its numbering, a missed heartbeat, a new connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+
+import msgspec
+
+from slicewire.common.bus.link import ApiFault, Inbox, Link, Message, Reconnected
+from slicewire.common.bus.port import BusUnavailable, CaughtUp
+from slicewire.common.bus.streams import TOMBSTONE_SECONDS
+
+_HEARTBEAT_SECONDS = 2
+_SILENCE_SECONDS = 2.5 * _HEARTBEAT_SECONDS
+_RETRY_SECONDS = 0.5
+_NANOSECONDS = 1_000_000_000
+
+
+class _Place(msgspec.Struct):
+    """Where the following is."""
+
+    heard: int = 0
+    """The last sequence heard."""
+    target: int = 0
+    """Everything up to this sequence is old news; `CaughtUp` follows it."""
+    caught_up: bool = False
+    last_contact: float = 0.0
+
+
+async def follow(link: Link, stream: str, subjects: Sequence[str]) -> AsyncIterator[Message | CaughtUp]:
+    """Raises `BusUnavailable` only where going on could miss something: the stream was made anew, or
+    the end of a key may have been forgotten while we were away. Start over then."""
+    place = _Place(last_contact=time.monotonic())
+    async with link.listen() as (inbox_subject, inbox):
+        while True:
+            try:
+                pending = await _consume(link, stream, subjects, inbox_subject, place)
+            except (BusUnavailable, ApiFault):
+                _refuse_if_too_long_away(place)
+                await asyncio.sleep(_RETRY_SECONDS)
+                continue
+            _drop_what_is_old(inbox)
+            if not pending and not place.caught_up:
+                place.caught_up = True
+                yield CaughtUp(place.target)
+            async for message in _messages(link, inbox, place):
+                place.heard = max(place.heard, message.sequence)
+                yield message
+                if not place.caught_up and (message.pending == 0 or message.sequence >= place.target):
+                    place.caught_up = True
+                    yield CaughtUp(message.sequence)
+
+
+def _refuse_if_too_long_away(place: _Place) -> None:
+    if place.heard and time.monotonic() - place.last_contact > TOMBSTONE_SECONDS / 2:
+        raise BusUnavailable("away from the bus for so long that the end of a key may have been missed")
+
+
+def _drop_what_is_old(inbox: Inbox) -> None:
+    """Only heartbeats, `Reconnected` and messages of the consumer before can be here: the new one
+    answered its creation just now and its first message is told apart by its number."""
+    kept = []
+    while not inbox.empty():
+        item = inbox.get_nowait()
+        if isinstance(item, Message) and item.delivery:
+            kept.append(item)
+    for item in kept:
+        inbox.put_nowait(item)
+
+
+async def _consume(
+    link: Link, stream: str, subjects: Sequence[str], inbox_subject: str, place: _Place
+) -> int:
+    """Make the consumer; returns how many messages wait for it."""
+    state = (await link.api(f"STREAM.INFO.{stream}", {}))["state"]
+    if state["last_seq"] < place.heard:
+        raise BusUnavailable(
+            f"stream {stream} was made anew: it ends at {state['last_seq']}, heard {place.heard}"
+        )
+    place.target = state["last_seq"]
+    start = (
+        {"deliver_policy": "by_start_sequence", "opt_start_seq": place.heard + 1}
+        if place.heard
+        else {"deliver_policy": "last_per_subject"}
+    )
+    config = {
+        **start,
+        "filter_subjects": list(subjects),
+        "deliver_subject": inbox_subject,
+        "ack_policy": "none",
+        "replay_policy": "instant",
+        "mem_storage": True,
+        "num_replicas": 1,
+        "flow_control": True,
+        "idle_heartbeat": _HEARTBEAT_SECONDS * _NANOSECONDS,
+        "inactive_threshold": 30 * _NANOSECONDS,
+    }
+    made = await link.api(f"CONSUMER.CREATE.{stream}", {"stream_name": stream, "config": config})
+    place.last_contact = time.monotonic()
+    return int(made["num_pending"]) + int(made["delivered"]["consumer_seq"])
+
+
+async def _messages(link: Link, inbox: Inbox, place: _Place) -> AsyncIterator[Message]:
+    """The messages of one consumer, for as long as none can be missing."""
+    expected = 1
+    while True:
+        try:
+            async with asyncio.timeout(_SILENCE_SECONDS):
+                item = await inbox.get()
+        except TimeoutError:
+            return
+        match item:
+            case Reconnected():
+                return
+            case Message(delivery=0):
+                place.last_contact = time.monotonic()
+                if item.reply:  # flow control: the server waits until we say we have come this far
+                    await link.send(item.reply, b"")
+            case Message() if item.sequence <= place.heard:
+                pass  # of the consumer before this one
+            case Message() if item.delivery != expected:
+                return
+            case _:
+                place.last_contact = time.monotonic()
+                expected += 1
+                yield item

@@ -1,0 +1,72 @@
+"""Take facts to work on: a durable pull consumer shared by all takers of one name."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from slicewire.common.bus.link import ApiFault, Inbox, Link, Message, Reconnected
+from slicewire.common.bus.port import BusUnavailable
+from slicewire.common.model import wire
+
+_BATCH = 64
+_PULL_SECONDS = 20
+_SILENCE_SECONDS = 7
+_RETRY_SECONDS = 0.5
+_ACK_WAIT_SECONDS = 5
+_NANOSECONDS = 1_000_000_000
+
+
+async def take(link: Link, stream: str, durable: str, subject: str) -> AsyncIterator[Message]:
+    """Messages, each to be ended by its taker; one not ended in five seconds is handed out again."""
+    async with link.listen() as (inbox_subject, inbox):
+        while True:
+            try:
+                await _ensure_consumer(link, stream, durable, subject)
+                await _pull(link, stream, durable, inbox_subject)
+            except (BusUnavailable, ApiFault):
+                await asyncio.sleep(_RETRY_SECONDS)
+                continue
+            async for message in _pulled(inbox):
+                yield message
+
+
+async def _ensure_consumer(link: Link, stream: str, durable: str, subject: str) -> None:
+    config = {
+        "durable_name": durable,
+        "filter_subject": subject,
+        "deliver_policy": "last_per_subject",
+        "ack_policy": "explicit",
+        "ack_wait": _ACK_WAIT_SECONDS * _NANOSECONDS,
+        "max_ack_pending": 10_000,
+    }
+    call = f"CONSUMER.CREATE.{stream}.{durable}"
+    await link.api(call, {"stream_name": stream, "config": config, "action": ""})
+
+
+async def _pull(link: Link, stream: str, durable: str, inbox_subject: str) -> None:
+    request = {
+        "batch": _BATCH,
+        "expires": _PULL_SECONDS * _NANOSECONDS,
+        "idle_heartbeat": 3 * _NANOSECONDS,
+    }
+    await link.send(f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{durable}", wire.encode(request), inbox_subject)
+
+
+async def _pulled(inbox: Inbox) -> AsyncIterator[Message]:
+    """What one pull brings, until it is used up, over, or may have been lost."""
+    left = _BATCH
+    while left:
+        try:
+            async with asyncio.timeout(_SILENCE_SECONDS):
+                item = await inbox.get()
+        except TimeoutError:
+            return
+        match item:
+            case Message(status="100"):
+                continue
+            case Message(status=""):
+                left -= 1
+                yield item
+            case Message() | Reconnected():
+                return
