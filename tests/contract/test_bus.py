@@ -214,7 +214,7 @@ async def test_followers_and_takers_go_on_after_the_server_was_killed(broker: Br
             await bus.tell(INVENTORY, pool("b", 2))
             break
         except BusUnavailable:
-            continue
+            await asyncio.sleep(0.01)
     await bus.tell(CLASSES, ClassObserved(device_class=DeviceClass(metadata=ObjectMeta(name="c"))))
     heard = await asyncio.wait_for(next_one, 20)
     assert heard.key[0] == "b"

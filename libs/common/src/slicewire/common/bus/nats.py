@@ -199,6 +199,8 @@ class NatsBus:
                     subject=endpoint.subject(*key),
                     handler=_handing_over(tasks, endpoint, handler),
                 )
+            with _mapped(self._client, f"serving {name}"):
+                await self._client.flush()  # from here on a question finds its server
             try:
                 yield
             finally:
