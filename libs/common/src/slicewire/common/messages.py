@@ -115,12 +115,17 @@ class ClaimObserved(Fact, frozen=True):
 
 
 class LedgerEntry(Object, frozen=True):
-    """What one claim holds in this pool. `trace` is the context of the commit that wrote it."""
+    """What one claim holds in this pool. `trace` is the context of the commit that wrote it.
+
+    `confirmed`: Kubernetes has shown this allocation in the claim's status, so that its absence
+    there from now on means that it was given back, not that it has yet to be written.
+    """
 
     claim: ClaimRef
     results: tuple[DeviceRequestAllocationResult, ...]
     config: tuple[DeviceAllocationConfiguration, ...] = ()
     origin: str = SLICEWIRE
+    confirmed: bool = False
     trace: TraceParent = TraceParent("")
 
 

@@ -79,3 +79,14 @@ def _in_words(error: msgspec.ValidationError, given: Mapping[str, str], names: M
     field = path.rstrip("`")
     name = next((name for name, known in names.items() if known == field), field)
     return f"{name}={given.get(field, '')!r}: {reason}"
+
+
+def described(kind: type[CommonSettings], part: str) -> str:
+    """The settings and their defaults, for `--help`."""
+    fields = {field.name: field for field in msgspec.structs.fields(kind)}
+    lines = [f"  {name} (default {_default(fields[field])!r})" for name, field in _names(kind, part).items()]
+    return "\n".join(("settings, from the environment:", *lines))
+
+
+def _default(field: Any) -> object:
+    return field.default if field.default is not msgspec.NODEFAULT else field.default_factory()

@@ -1,1 +1,1 @@
-"""Which devices for this claim? Decides on a snapshot, commits to the ledger; never talks to Kubernetes or a GPU."""
+"""Which devices for this claim? Decides on a snapshot, commits to the ledger; touches no API and no GPU."""

@@ -108,7 +108,7 @@ class NatsBus:
             "ce-source": self._source,
             "ce-type": f"dev.slicewire.v1.{name}",
             "ce-time": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            **telemetry.headers(),
+            **({"traceparent": write.trace} if write.trace else telemetry.headers()),
         }
         if write.expected is not None:
             headers[_EXPECTED] = str(write.expected)
@@ -325,10 +325,17 @@ def _mapped(client: Client, attempt: str) -> Iterator[None]:
     """No error of the client's leaves this file, and nothing is buffered for a server that is away."""
     if not client.is_connected:
         raise BusUnavailable(f"{attempt}: not connected")
+    task = asyncio.current_task()
+    before = task.cancelling() if task else 0
     try:
         yield
     except _LOST as error:
         raise BusUnavailable(f"{attempt}: {type(error).__name__}") from error
+    finally:
+        # asyncio.wait_for before Python 3.12, which the client uses, swallows a cancellation that
+        # comes together with the answer: then whoever was told to stop never would.
+        if task is not None and task.cancelling() > before:
+            raise asyncio.CancelledError
 
 
 @asynccontextmanager
@@ -380,6 +387,8 @@ async def connected(
     finally:
         with suppress(*_LOST):
             await client.flush(timeout=2)
+        if not client.is_connected:  # closing would drain to a server that is away, and raise
+            client._pending, client._pending_data_size = [], 0  # noqa: SLF001
         await client.close()
 
 

@@ -15,6 +15,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import msgspec
 
 from slicewire.common.messages import Channel, Endpoint, Fact
+from slicewire.common.model import TraceParent
 from slicewire.common.model.struct import Object
 
 F = TypeVar("F", bound=Fact)
@@ -56,12 +57,14 @@ class Write(msgspec.Struct, frozen=True):
     """One fact of a commit. `fact` None forgets the key.
 
     `expected` is the sequence its key must still have (`ABSENT` for none); None means whatever it is.
+    `trace` is the trace this fact belongs to; "" means the current one.
     """
 
     channel: Channel[Any]
     key: tuple[str, ...]
     fact: Fact | None
     expected: int | None = None
+    trace: TraceParent = TraceParent("")
 
 
 class Committed(msgspec.Struct, frozen=True):

@@ -9,16 +9,21 @@ from slicewire.common.model.struct import Object
 
 
 class Rule(StrEnum):
-    """The first rule that refused a device, cheapest rule first; the order is the order of checking."""
+    """The first rule that refused a device.
+
+    The order is the order of explaining: a device that nobody wanted is not "in use", one that is in
+    use is not "short of capacity". COUNT stands for what no single device is to blame for, INVALID
+    for a fault that stopped the question on a node.
+    """
 
     NODE = "node"
     POOL = "pool"
-    IN_USE = "inUse"
     CLASS_SELECTOR = "classSelector"
     REQUEST_SELECTOR = "requestSelector"
+    IN_USE = "inUse"
     CAPACITY = "capacity"
-    COUNTER = "counter"
     TAINT = "taint"
+    COUNTER = "counter"
     CONSTRAINT = "constraint"
     COUNT = "count"
     INVALID = "invalid"

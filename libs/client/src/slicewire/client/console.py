@@ -1,0 +1,57 @@
+"""Where commands speak: tables on a terminal, JSON on a pipe, complaints on standard error."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from slicewire.common.model import wire
+
+_COLOURS = {"free": "green", "prepared": "green", "allocated": "cyan", "waiting": "yellow", "failed": "red"}
+_out = Console(highlight=False)
+_err = Console(stderr=True, highlight=False)
+
+
+def on_a_terminal() -> bool:
+    return sys.stdout.isatty()
+
+
+def say(text: str) -> None:
+    _out.print(Text(text), soft_wrap=True)
+
+
+def complain(text: str) -> None:
+    _err.print(Text(text), soft_wrap=True)
+
+
+def json_line(value: Any) -> None:
+    sys.stdout.write(f"{wire.encode(value).decode()}\n")
+    sys.stdout.flush()
+
+
+def rows(found: Sequence[msgspec.Struct], output: str, nothing: str) -> None:
+    """A table or a JSON list; `nothing` says what it means that there is none."""
+    if output == "json" or (not output and not on_a_terminal()):
+        json_line([msgspec.to_builtins(row) for row in found])
+        return
+    if not found:
+        say(nothing)
+        return
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    names = [field.name for field in msgspec.structs.fields(type(found[0]))]
+    for name in names:
+        table.add_column(name.replace("_", " ").upper(), overflow="fold")
+    for row in found:
+        table.add_row(*(_cell(getattr(row, name)) for name in names))
+    _out.print(table)
+
+
+def _cell(value: object) -> Text:
+    text = ", ".join(value) if isinstance(value, tuple) else str(value)
+    return Text(text, style=_COLOURS.get(text, ""))

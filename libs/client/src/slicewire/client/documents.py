@@ -1,0 +1,187 @@
+"""Kubernetes YAML as users write it, and the claims that are in it.
+
+Strict: an unknown field is named, since it is most often a typo. A document that says nothing about
+claims (a Deployment, a Namespace) is set aside, not an error.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+import yaml
+
+from slicewire.common.model import (
+    DeviceClass,
+    ObjectMeta,
+    ResourceClaim,
+    ResourceClaimTemplate,
+    wire,
+)
+from slicewire.common.model.struct import Object
+
+T = TypeVar("T", bound=Object)
+API_VERSIONS = ("resource.k8s.io/v1", "resource.k8s.io/v1beta2")
+"""v1beta2 is v1 field for field; v1beta1 has another shape."""
+
+
+class BadDocument(ValueError):
+    """A document cannot be used; the message names the document, the field and the value."""
+
+
+class PodClaim(Object, frozen=True):
+    name: str
+    resource_claim_name: str = ""
+    resource_claim_template_name: str = ""
+
+
+class PodSpec(Object, frozen=True):
+    resource_claims: tuple[PodClaim, ...] = ()
+
+
+class Pod(Object, frozen=True):
+    metadata: ObjectMeta = msgspec.field(default_factory=ObjectMeta)
+    spec: PodSpec = msgspec.field(default_factory=PodSpec)
+
+
+class Documents(msgspec.Struct, frozen=True, kw_only=True):
+    """What one file holds, in its order. `set_aside` names what says nothing about claims."""
+
+    classes: tuple[DeviceClass, ...] = ()
+    claims: tuple[ResourceClaim, ...] = ()
+    templates: tuple[ResourceClaimTemplate, ...] = ()
+    pods: tuple[Pod, ...] = ()
+    set_aside: tuple[str, ...] = ()
+
+
+class Group(msgspec.Struct, frozen=True):
+    """Claims that are allocated together. `known` names those of the group that the file does not hold."""
+
+    owner: str
+    claims: tuple[ResourceClaim, ...]
+    known: tuple[str, ...] = ()
+
+
+def read(text: str, source: str) -> Documents:
+    """Raises `BadDocument`."""
+    try:
+        documents = [document for document in yaml.safe_load_all(text) if document is not None]
+    except yaml.YAMLError as error:
+        raise BadDocument(f"{source} is not YAML: {error}") from error
+    found: dict[str, list[Any]] = {kind: [] for kind in ("DeviceClass", "ResourceClaim", *_OTHERS, "")}
+    for number, document in enumerate(documents, 1):
+        kind, value = _read_one(document, f"{source}, document {number}")
+        found[kind].append(value)
+    return Documents(
+        classes=tuple(found["DeviceClass"]),
+        claims=tuple(found["ResourceClaim"]),
+        templates=tuple(found["ResourceClaimTemplate"]),
+        pods=tuple(found["Pod"]),
+        set_aside=tuple(found[""]),
+    )
+
+
+_OTHERS = ("ResourceClaimTemplate", "Pod")
+_KINDS: dict[str, type[Object]] = {
+    "DeviceClass": DeviceClass,
+    "ResourceClaim": ResourceClaim,
+    "ResourceClaimTemplate": ResourceClaimTemplate,
+}
+
+
+def _read_one(document: Any, where: str) -> tuple[str, Any]:
+    if not isinstance(document, Mapping) or not isinstance(document.get("kind"), str):
+        raise BadDocument(f"{where}: not a Kubernetes object, it has no kind")
+    kind, version = document["kind"], document.get("apiVersion")
+    plain = _without_dates(document)
+    try:
+        if kind == "Pod":
+            return kind, _in_namespace(wire.convert(plain, Pod))
+        if kind not in _KINDS:
+            return "", f"{kind}/{(document.get('metadata') or {}).get('name', '')}"
+        if version not in API_VERSIONS:
+            raise BadDocument(
+                f"{where}: apiVersion {version!r} of {kind} is not one of {', '.join(API_VERSIONS)}"
+            )
+        value = wire.strictly(plain, _KINDS[kind])
+    except wire.Malformed as error:
+        raise BadDocument(f"{where} ({kind}): {error}") from error
+    return kind, value if kind == "DeviceClass" else _in_namespace(value)
+
+
+def _without_dates(value: Any) -> Any:
+    """YAML turns a bare timestamp into a date; the API has text there."""
+    if isinstance(value, Mapping):
+        return {str(key): _without_dates(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_dates(item) for item in value]
+    return value if isinstance(value, str | int | float | bool | None) else value.isoformat()
+
+
+def _in_namespace(value: Any) -> Any:
+    meta = value.metadata
+    if not meta.name:
+        raise wire.Malformed("metadata.name is missing")
+    namespace = meta.namespace or "default"
+    return msgspec.structs.replace(value, metadata=msgspec.structs.replace(meta, namespace=namespace))
+
+
+def groups(documents: Documents) -> tuple[Group, ...]:
+    """The claims of each pod together, as Kubernetes would make them from its templates, then the
+    claims that no pod names, each alone. Raises `BadDocument` for a template that is not there."""
+    claims = {claim.label: claim for claim in documents.claims}
+    used: set[str] = set()
+    found = []
+    for pod in documents.pods:
+        group = _of_pod(pod, claims, documents.templates)
+        used |= {claim.label for claim in group.claims}
+        found.append(group)
+    alone = [Group(f"claim {label}", (claim,)) for label, claim in claims.items() if label not in used]
+    return tuple(group for group in found if group.claims or group.known) + tuple(alone)
+
+
+def _of_pod(
+    pod: Pod, claims: Mapping[str, ResourceClaim], templates: Sequence[ResourceClaimTemplate]
+) -> Group:
+    made, known = [], []
+    namespace = pod.metadata.namespace
+    for entry in pod.spec.resource_claims:
+        label = f"{namespace}/{entry.resource_claim_name}"
+        if entry.resource_claim_template_name:
+            made.append(_from_template(pod, entry, templates))
+        elif label in claims:
+            made.append(claims[label])
+        else:
+            known.append(label)
+    return Group(f"pod {namespace}/{pod.metadata.name}", tuple(made), tuple(known))
+
+
+def _from_template(pod: Pod, entry: PodClaim, templates: Sequence[ResourceClaimTemplate]) -> ResourceClaim:
+    namespace, wanted = pod.metadata.namespace, entry.resource_claim_template_name
+    for template in templates:
+        if (template.metadata.namespace, template.metadata.name) == (namespace, wanted):
+            inner = template.spec.metadata
+            meta = ObjectMeta(
+                name=f"{pod.metadata.name}-{entry.name}",
+                namespace=namespace,
+                labels=inner.labels,
+                annotations={**inner.annotations, "resource.kubernetes.io/pod-claim-name": entry.name},
+            )
+            return ResourceClaim(metadata=meta, spec=template.spec.spec)
+    raise BadDocument(
+        f"pod {namespace}/{pod.metadata.name}: spec.resourceClaims {entry.name!r} names the template"
+        f" {wanted!r}, which is not in the file"
+    )
+
+
+def with_uid(claim: ResourceClaim, uid: str = "") -> ResourceClaim:
+    """The claim under this UID, or a new one."""
+    meta = msgspec.structs.replace(claim.metadata, uid=uid or str(uuid.uuid4()))
+    return msgspec.structs.replace(claim, metadata=meta)
+
+
+def every_claim(documents: Documents) -> Iterator[ResourceClaim]:
+    for group in groups(documents):
+        yield from group.claims

@@ -1,0 +1,60 @@
+"""Where a simulated node's state lies: one JSON file, shared by the node's processes.
+
+A change is made under a lock and replaces the file in one step, so a reader never sees half of it
+and a process killed in the middle leaves the state before.
+"""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from slicewire.common.nvml.state import BadState, NodeState
+
+Signature = tuple[int, int, int]
+"""Inode, time and size: another one means another content."""
+
+
+class StateFile:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Alone among all processes. The lock is a file beside the state, as that one is replaced."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def read(self) -> NodeState:
+        """Raises `BadState`."""
+        try:
+            return msgspec.json.decode(self.path.read_bytes(), type=NodeState)
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise BadState(f"simulated node {self.path}: {error}") from error
+
+    def write(self, state: NodeState) -> None:
+        """Under the lock only."""
+        beside = self.path.with_suffix(".new")
+        beside.write_bytes(msgspec.json.format(msgspec.json.encode(state), indent=1))
+        beside.replace(self.path)
+
+    def change(self, change: Callable[[NodeState], NodeState]) -> NodeState:
+        """Read, change and write as one step. Raises `BadState`."""
+        with self.locked():
+            state = change(self.read())
+            self.write(state)
+        return state
+
+    def signature(self) -> Signature | None:
+        """None where there is no file."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_mtime_ns, found.st_size

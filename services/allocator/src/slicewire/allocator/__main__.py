@@ -1,0 +1,38 @@
+"""Run the allocator: read the settings, open the edges, serve until told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from slicewire.allocator.service import Allocator
+from slicewire.allocator.settings import Settings
+from slicewire.common import health, logs, running, telemetry
+from slicewire.common.bus.nats import connected
+from slicewire.common.settings import described, from_environ
+
+
+async def serve() -> None:
+    settings = from_environ(Settings, "ALLOCATOR", os.environ)
+    logs.start(settings.log_level, settings.log_format)
+    with telemetry.exporting("allocator", settings.instance, settings.otlp_endpoint):
+        async with connected(
+            settings.nats_url, name=settings.instance, credentials=settings.nats_credentials
+        ) as bus:
+            allocator = Allocator(bus, settings.untold_nodes)
+            with health.serving(settings.health_port, allocator.is_ready):
+                await allocator.run()
+
+
+def main() -> None:
+    argparse.ArgumentParser(
+        prog="slicewire-allocator",
+        description="Which devices for this claim? Decides on what the stream says, commits to the ledger.",
+        epilog=described(Settings, "ALLOCATOR"),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    ).parse_args()
+    running.run(serve)
+
+
+if __name__ == "__main__":
+    main()

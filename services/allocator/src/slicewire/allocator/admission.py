@@ -1,0 +1,50 @@
+"""The door for claims that come over the bus: who they are must be clear before they are decided."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from slicewire.allocator.view import View
+from slicewire.common.bus.port import Declined
+from slicewire.common.messages import BadKey, ClaimRef, token
+from slicewire.common.model import ClaimUID, ResourceClaim
+
+MOST_CLAIMS = 100
+"""Claims of one request; a gang of more is a request of its own for each part that may differ."""
+
+
+def refuse_claims(
+    claims: Sequence[ResourceClaim], claim_of: Callable[[str], ResourceClaim | None]
+) -> Declined | None:
+    """Why these claims cannot even be looked at, or None."""
+    if not 0 < len(claims) <= MOST_CLAIMS:
+        return Declined(400, f"claims: {len(claims)} given, 1 to {MOST_CLAIMS} can be allocated together")
+    if len({claim.uid for claim in claims}) < len(claims):
+        return Declined(400, "claims: two of them have the same metadata.uid")
+    for index, claim in enumerate(claims):
+        if reason := _refuse_names(claim, f"claims[{index}].metadata"):
+            return Declined(400, reason)
+        known = claim_of(claim.label)
+        if known is not None and known.uid != claim.uid:
+            return Declined(409, f"claim {claim.label} exists already, with uid {known.uid}; release it first")
+        if known is not None and known.spec != claim.spec:
+            return Declined(409, f"claim {claim.label} exists already, with another spec; release it first")
+    return None
+
+
+def _refuse_names(claim: ResourceClaim, path: str) -> str:
+    for field in ("uid", "name", "namespace"):
+        value = getattr(claim.metadata, field)
+        try:
+            token(value)
+        except BadKey as error:
+            return f"{path}.{field}: {error}"
+    return ""
+
+
+def find(ref: ClaimRef, view: View) -> ClaimUID | Declined:
+    """The claim that is meant, by UID or by namespace and name."""
+    uid = ref.uid or view.uid_of(ref.label)
+    if uid in view.claims:
+        return uid
+    return Declined(404, f"there is no claim {ref.uid or ref.label}")

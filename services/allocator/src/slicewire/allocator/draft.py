@@ -1,0 +1,268 @@
+"""What is about to be committed: decisions, each seeing those before it, as one set of writes.
+
+Synchronous and without side effects outside itself: a draft that is refused is thrown away.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any, assert_never, cast
+
+import msgspec
+
+from slicewire.allocator import ledger as ledgers
+from slicewire.allocator.core.fleet import Placement, place
+from slicewire.allocator.ledger import PoolKey
+from slicewire.allocator.view import View, holdings_of
+from slicewire.common.bus.port import Write
+from slicewire.common.messages import (
+    ANSWERS,
+    CLAIMS,
+    KUBE_SCHEDULER,
+    LEDGERS,
+    SLICEWIRE,
+    Channel,
+    ClaimAnswered,
+    ClaimObserved,
+    ClaimRef,
+    Fact,
+    LedgerEntry,
+    LedgerWritten,
+)
+from slicewire.common.model import (
+    AllocationResult,
+    ClaimName,
+    ClaimUID,
+    DeviceRequestAllocationResult,
+    Namespace,
+    NodeName,
+    ResourceClaim,
+    TraceParent,
+    Unsatisfiable,
+)
+
+_Place = tuple[str, tuple[str, ...]]
+
+
+class Draft:
+    """Decisions on top of a view. The view must not change while the draft is being written."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._snapshot = view.snapshot
+        self._facts: dict[_Place, tuple[Channel[Any], Fact | None, ClaimUID]] = {}
+
+    def __len__(self) -> int:
+        return len(self._facts)
+
+    def settle(self, uid: ClaimUID) -> None:
+        """Look at a claim as it is known, and do what that asks for: release, adopt, or answer."""
+        fact = self._claim(uid)
+        if fact is None or self._was_given_back(fact):
+            self._release(uid)
+        if fact is None:
+            return
+        if fact.claim.status.allocation is not None:
+            self._adopt(fact, fact.claim.status.allocation)
+        elif fact.decided_by == SLICEWIRE:
+            together = fact.together or (uid,)
+            known = [member for name in together if (member := self._claim(name)) is not None]
+            if len(known) == len(together):  # else the last to be heard settles them all
+                self._answer(known)
+
+    def admit(self, claims: Sequence[ResourceClaim]) -> tuple[ClaimAnswered, ...]:
+        """Take claims in over the bus, and answer them. One that is known already keeps its answer."""
+        together = tuple(claim.uid for claim in claims) if len(claims) > 1 else ()
+        for claim in claims:
+            if self._claim(claim.uid) is None:
+                observed = ClaimObserved(claim=claim, decided_by=SLICEWIRE, together=together)
+                self._put(CLAIMS, observed, claim.uid)
+        return self._answer([known for claim in claims if (known := self._claim(claim.uid)) is not None])
+
+    def forget(self, uid: ClaimUID) -> None:
+        """Give back what the claim holds, and the claim itself."""
+        self._release(uid)
+        self._drop(CLAIMS, (uid,), uid)
+
+    def would_get(self, claim: ResourceClaim) -> ClaimAnswered:
+        """What the claim would be answered now; nothing is kept."""
+        return _answered([claim], self._place([claim], self._view.managed_nodes()))[0]
+
+    def writes(self, traces: Mapping[ClaimUID, TraceParent]) -> tuple[Write, ...]:
+        """All of it, each guarded by what was known of its key, in the order claim, ledger, answer."""
+        ordered = sorted(self._facts.items(), key=lambda item: _ORDER[item[0][0]])
+        return tuple(
+            Write(
+                channel,
+                key,
+                _traced(fact, traces),
+                expected=self._view.sequence(channel, key),
+                trace=traces.get(uid, TraceParent("")),
+            )
+            for (_, key), (channel, fact, uid) in ordered
+        )
+
+    def _answer(self, facts: Sequence[ClaimObserved]) -> tuple[ClaimAnswered, ...]:
+        """Answers of all, in order; those that wait are placed together, beside what the others hold."""
+        held = [key for fact in facts for key in self._held(fact.claim.uid)]
+        nodes = (held[0][0],) if held else self._view.managed_nodes()
+        waiting = [fact.claim for fact in facts if not self._holds(fact.claim.uid)]
+        if waiting:
+            decided = self._place(waiting, nodes)
+            for claim, answer in zip(waiting, _answered(waiting, decided), strict=True):
+                self._give(claim, answer)
+        return tuple(self._answer_of(fact.claim.uid) for fact in facts)
+
+    def _place(self, claims: Sequence[ResourceClaim], nodes: Sequence[NodeName]) -> Placement | Unsatisfiable:
+        if nodes:
+            return place(claims, self._snapshot, nodes)
+        if not self._snapshot.nodes:
+            return Unsatisfiable(message="no node has told its devices yet")
+        return Unsatisfiable(
+            message="no node is allocated by Slicewire; label one slicewire.dev/allocation=slicewire"
+        )
+
+    def _give(self, claim: ResourceClaim, answer: ClaimAnswered) -> None:
+        if answer.allocation is not None:
+            self._enter(claim, answer.allocation, SLICEWIRE, confirmed=False)
+        if answer != self._found(ANSWERS, (claim.uid,), self._view.answers.get(claim.uid)):
+            self._put(ANSWERS, answer, claim.uid)
+
+    def _adopt(self, fact: ClaimObserved, allocation: AllocationResult) -> None:
+        """Kubernetes shows an allocation: ours, confirmed by it, or another's, which we follow."""
+        uid = fact.claim.uid
+        wanted = self._by_pool(allocation)
+        found = {key: self._entry(key, uid) for key in self._held(uid)}
+        same = wanted == {key: entry.results for key, entry in found.items() if entry}
+        if same and all(entry.confirmed for entry in found.values() if entry):
+            return
+        ours = same and all(entry.origin == SLICEWIRE for entry in found.values() if entry)
+        for key in found.keys() - wanted.keys():
+            self._put_ledger(key, ledgers.without_claim(self._ledger(key), uid), uid)
+        self._enter(fact.claim, allocation, SLICEWIRE if ours else KUBE_SCHEDULER, confirmed=True)
+
+    def _release(self, uid: ClaimUID) -> None:
+        for key in self._held(uid):
+            self._put_ledger(key, ledgers.without_claim(self._ledger(key), uid), uid)
+        self._drop(ANSWERS, (uid,), uid)
+
+    def _enter(
+        self, claim: ResourceClaim, allocation: AllocationResult, origin: str, *, confirmed: bool
+    ) -> None:
+        for key, results in self._by_pool(allocation).items():
+            known = self._entry(key, claim.uid)
+            entry = LedgerEntry(
+                claim=ref_of(claim),
+                results=results,
+                config=allocation.devices.config,
+                origin=origin,
+                confirmed=confirmed,
+                trace=known.trace if known else TraceParent(""),
+            )
+            self._put_ledger(key, ledgers.with_entry(self._ledger(key), entry), claim.uid)
+
+    def _was_given_back(self, fact: ClaimObserved) -> bool:
+        """Held here, but Kubernetes shows no allocation, and not because it has yet to be written."""
+        entries = [self._entry(key, fact.claim.uid) for key in self._held(fact.claim.uid)]
+        return fact.claim.status.allocation is None and any(
+            entry is not None and (entry.confirmed or entry.origin != SLICEWIRE) for entry in entries
+        )
+
+    def _by_pool(
+        self, allocation: AllocationResult
+    ) -> dict[PoolKey, tuple[DeviceRequestAllocationResult, ...]]:
+        found: dict[PoolKey, list[DeviceRequestAllocationResult]] = defaultdict(list)
+        for result in allocation.devices.results:
+            found[self._view.pool_key(result.driver, result.pool)].append(result)
+        return {key: tuple(results) for key, results in found.items()}
+
+    def _claim(self, uid: ClaimUID) -> ClaimObserved | None:
+        return cast("ClaimObserved | None", self._found(CLAIMS, (uid,), self._view.claims.get(uid)))
+
+    def claim_of(self, label: str) -> ResourceClaim | None:
+        """The claim that is known, or drafted, as `namespace/name`."""
+        for channel, fact, _ in self._facts.values():
+            if channel.kind == CLAIMS.kind and isinstance(fact, ClaimObserved) and fact.claim.label == label:
+                return fact.claim
+        uid = self._view.uid_of(label)
+        known = self._claim(uid) if uid else None
+        return known.claim if known else None
+
+    def _answer_of(self, uid: ClaimUID) -> ClaimAnswered:
+        answer = self._found(ANSWERS, (uid,), self._view.answers.get(uid))
+        assert isinstance(answer, ClaimAnswered), f"claim {uid} has just been answered"
+        return answer
+
+    def _ledger(self, key: PoolKey) -> LedgerWritten:
+        return self._found(LEDGERS, key, self._view.ledger(key)) or ledgers.empty(key)
+
+    def _entry(self, key: PoolKey, uid: ClaimUID) -> LedgerEntry | None:
+        return next((entry for entry in self._ledger(key).entries if entry.claim.uid == uid), None)
+
+    def _held(self, uid: ClaimUID) -> tuple[PoolKey, ...]:
+        drafted = {
+            (NodeName(key[0]), fact.driver)
+            for (kind, key), (_, fact, _) in self._facts.items()
+            if kind == LEDGERS.kind and isinstance(fact, LedgerWritten)
+        }
+        candidates = drafted | set(self._view.held(uid))
+        return tuple(sorted(key for key in candidates if self._entry(key, uid)))
+
+    def _holds(self, uid: ClaimUID) -> bool:
+        """Allocated already; a claim that asks for nothing holds nothing but has its answer."""
+        answer = self._found(ANSWERS, (uid,), self._view.answers.get(uid))
+        return bool(answer and answer.allocation) or bool(self._held(uid))
+
+    def _found(self, channel: Channel[Any], key: tuple[str, ...], known: Any) -> Any:
+        drafted = self._facts.get((channel.kind, key))
+        return known if drafted is None else drafted[1]
+
+    def _put(self, channel: Channel[Any], fact: Fact, uid: ClaimUID) -> None:
+        key = channel.key(fact)
+        self._facts[channel.kind, key] = (channel, fact, uid)
+
+    def _put_ledger(self, key: PoolKey, ledger: LedgerWritten, uid: ClaimUID) -> None:
+        self._put(LEDGERS, ledger, uid)
+        self._snapshot = self._snapshot.with_holdings(*key, holdings_of(ledger))
+
+    def _drop(self, channel: Channel[Any], key: tuple[str, ...], uid: ClaimUID) -> None:
+        known = self._view.claims.get(uid) if channel.kind == CLAIMS.kind else self._view.answers.get(uid)
+        if self._found(channel, key, known) is not None:
+            self._facts[channel.kind, key] = (channel, None, uid)
+
+
+_ORDER = {CLAIMS.kind: 0, LEDGERS.kind: 1, ANSWERS.kind: 2}
+"""A follower that hears an answer has heard its claim and its ledger before."""
+
+
+def ref_of(claim: ResourceClaim) -> ClaimRef:
+    meta = claim.metadata
+    return ClaimRef(uid=claim.uid, namespace=Namespace(meta.namespace), name=ClaimName(meta.name))
+
+
+def _answered(
+    claims: Sequence[ResourceClaim], decided: Placement | Unsatisfiable
+) -> tuple[ClaimAnswered, ...]:
+    match decided:
+        case Placement():
+            return tuple(
+                ClaimAnswered(claim=ref_of(claim), allocation=result, node=decided.node)
+                for claim, result in zip(claims, decided.results, strict=True)
+            )
+        case Unsatisfiable():
+            return tuple(ClaimAnswered(claim=ref_of(claim), refusal=decided) for claim in claims)
+    assert_never(decided)
+
+
+def _traced(fact: Fact | None, traces: Mapping[ClaimUID, TraceParent]) -> Fact | None:
+    """New ledger entries carry the trace of the commit that writes them."""
+    if not isinstance(fact, LedgerWritten):
+        return fact
+    entries = tuple(
+        entry
+        if entry.trace or entry.claim.uid not in traces
+        else msgspec.structs.replace(entry, trace=traces[entry.claim.uid])
+        for entry in fact.entries
+    )
+    return msgspec.structs.replace(fact, entries=entries)

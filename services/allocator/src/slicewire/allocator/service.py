@@ -1,0 +1,266 @@
+"""The allocator: hears everything, decides on what it heard, commits, answers.
+
+Several run at once. Each claim that Kubernetes shows is handed to one of them (`take`), each request
+reaches one of them (`serve`); a commit that another one outran is refused by the stream, and decided
+again on what has been heard since. Nothing is decided before everything was heard once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from slicewire.allocator import admission
+from slicewire.allocator.draft import Draft
+from slicewire.allocator.view import FOLLOWED, View
+from slicewire.common import telemetry
+from slicewire.common.bus.port import Bus, BusUnavailable, CaughtUp, Committed, Declined, Delivery, Stale
+from slicewire.common.logs import Log
+from slicewire.common.messages import (
+    ALLOCATE,
+    CLAIMS,
+    EXPLAIN,
+    RELEASE,
+    AllocateReply,
+    AllocateRequest,
+    ClaimAnswered,
+    ClaimObserved,
+    ExplainReply,
+    ExplainRequest,
+    ReleaseReply,
+    ReleaseRequest,
+)
+from slicewire.common.model import ClaimUID, TraceParent
+
+_LARGEST_DRAFT = 500
+"""A commit holds at most 1,000 writes, and one request of 100 claims on as many pools still fits."""
+_STALE_SECONDS = 1.0
+_AGAIN_SECONDS = 0.5
+_AT_ONCE = 64
+_log = Log("allocator")
+
+
+class _Work:
+    """One thing to decide. `act` may be called several times, each on a fresh draft."""
+
+    def __init__(self, claims: Sequence[ClaimUID], act: Callable[[Draft], Any]) -> None:
+        self.claims = tuple(claims)
+        self.act = act
+        self.done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self.span = telemetry.begin("allocate", telemetry.traceparent(), claim_uid=",".join(claims))
+        self.result: Any = None
+
+
+class Allocator:
+    def __init__(self, bus: Bus, untold_allocation: str) -> None:
+        self._bus = bus
+        self._view = View(untold_allocation)
+        self._queue: deque[_Work] = deque()
+        self._wake = asyncio.Event()
+        self._caught_up = asyncio.Event()
+
+    def is_ready(self) -> bool:
+        return self._caught_up.is_set()
+
+    async def run(self) -> None:
+        """For ever. One loop failing stops the allocator: started again, it rebuilds itself."""
+        async with asyncio.TaskGroup() as loops:
+            loops.create_task(self._hear())
+            await self._caught_up.wait()
+            loops.create_task(self._decide())
+            loops.create_task(self._take())
+            loops.create_task(self._reconsider())
+            handlers: dict[Any, Any] = {
+                ALLOCATE: self._allocate,
+                RELEASE: self._release,
+                EXPLAIN: self._explain,
+            }
+            async with self._bus.serve(handlers, name="allocator"):
+                await asyncio.Event().wait()
+
+    async def _hear(self) -> None:
+        async for heard in self._bus.follow(*FOLLOWED):
+            if isinstance(heard, CaughtUp):
+                _log.info("caught up", sequence=heard.sequence, nodes=len(self._view.snapshot.nodes))
+                self._caught_up.set()
+            else:
+                self._view.hear(heard)
+
+    async def _take(self) -> None:
+        """Claims as Kubernetes shows them, changed or gone: each handed to one allocator."""
+        async with asyncio.TaskGroup() as tasks:
+            room = asyncio.Semaphore(_AT_ONCE)
+            async for delivery in self._bus.take(CLAIMS, by="allocator"):
+                await room.acquire()
+                tasks.create_task(self._settle(delivery)).add_done_callback(lambda _: room.release())
+
+    async def _settle(self, delivery: Delivery[ClaimObserved]) -> None:
+        heard = delivery.heard
+        uid = ClaimUID(heard.key[0])
+        await self._view.reach(CLAIMS, heard.key, heard.sequence)
+        with telemetry.span("settle claim", kind=telemetry.Kind.CONSUMER, parent=heard.headers):
+            try:
+                await self._do([uid], lambda draft: draft.settle(uid))
+            except BusUnavailable:
+                return  # not ended: handed out again, to whoever is connected
+        try:
+            await delivery.ack()
+        except BusUnavailable:
+            return  # handed out again, and then there is nothing left to do
+
+    async def _reconsider(self) -> None:
+        """Claims that wait, whenever something may have become free."""
+        seen = -1
+        while True:
+            while self._view.capacity_changes == seen:
+                await self._view.change()
+            seen = self._view.capacity_changes
+            waiting = tuple(self._view.waiting)
+            for start in range(0, len(waiting), _AT_ONCE):
+                some = [self._do([uid], _settling(uid)) for uid in waiting[start : start + _AT_ONCE]]
+                if any(
+                    isinstance(done, BusUnavailable)
+                    for done in await asyncio.gather(*some, return_exceptions=True)
+                ):
+                    seen = -1
+                    await asyncio.sleep(_AGAIN_SECONDS)
+
+    async def _allocate(self, request: AllocateRequest) -> AllocateReply | Declined:
+        def act(draft: Draft) -> AllocateReply | Declined:
+            refusal = admission.refuse_claims(request.claims, draft.claim_of)
+            return refusal or AllocateReply(answers=draft.admit(request.claims))
+
+        reply: AllocateReply | Declined = await self._do([claim.uid for claim in request.claims], act)
+        return reply
+
+    async def _release(self, request: ReleaseRequest) -> ReleaseReply | Declined:
+        uid = admission.find(request.claim, self._view)
+        if isinstance(uid, Declined):
+            return uid
+        claim = self._view.claims[uid].claim
+        if claim.metadata.resource_version:
+            return Declined(409, f"claim {claim.label} belongs to Kubernetes: delete it there")
+        await self._do([uid], lambda draft: draft.forget(uid))
+        return ReleaseReply(released=request.claim)
+
+    async def _explain(self, request: ExplainRequest) -> ExplainReply | Declined:
+        claim = request.document
+        if claim is None:
+            if request.claim is None:
+                return Declined(400, "one of claim and document is needed")
+            uid = admission.find(request.claim, self._view)
+            if isinstance(uid, Declined):
+                return uid
+            answer = self._view.answers.get(uid)
+            if answer is not None and answer.allocation is not None:
+                return ExplainReply(answer=answer, held=True)
+            claim = self._view.claims[uid].claim
+        return ExplainReply(answer=Draft(self._view).would_get(claim))
+
+    async def _do(self, claims: Sequence[ClaimUID], act: Callable[[Draft], Any]) -> Any:
+        """Have it decided and committed; what `act` returned. Raises `BusUnavailable`."""
+        work = _Work(claims, act)
+        self._queue.append(work)
+        self._wake.set()
+        try:
+            return await work.done
+        finally:
+            work.span.end()
+
+    async def _decide(self) -> None:
+        while True:
+            while not self._queue:
+                self._wake.clear()
+                await self._wake.wait()
+            await asyncio.sleep(0)  # let everything that has arrived join this commit
+            draft, batch = self._draft()
+            await self._commit(draft, batch)
+
+    def _draft(self) -> tuple[Draft, list[_Work]]:
+        """Decide as much of what waits as one commit can hold."""
+        draft, batch = Draft(self._view), list[_Work]()
+        while self._queue and len(draft) < _LARGEST_DRAFT:
+            work = self._queue.popleft()
+            if work.done.done():  # nobody waits for it any more
+                continue
+            span = telemetry.begin("decide", work.span.traceparent())
+            try:
+                work.result = work.act(draft)
+            except Exception as error:  # noqa: BLE001 - a bug in one decision must not take the others along
+                _log.crashed("decision failed", claims=",".join(work.claims))
+                work.done.set_exception(error)
+                self._queue.extendleft(reversed(batch))  # the draft is half done: begin again without it
+                return self._draft()
+            finally:
+                span.end()
+            batch.append(work)
+        return draft, batch
+
+    async def _commit(self, draft: Draft, batch: list[_Work]) -> None:
+        if not len(draft):
+            return _finish(batch)
+        spans = [telemetry.begin("commit to ledger", work.span.traceparent()) for work in batch]
+        traces = _traces(batch, spans)
+        writes = draft.writes(traces)
+        heard = self._view.change()
+        waiter = asyncio.ensure_future(heard)
+        try:
+            outcome = await self._bus.commit(writes)
+        except BusUnavailable as error:
+            for work in batch:
+                _fail(work, error)
+        else:
+            await self._take_in(outcome, writes, batch, waiter)
+        finally:
+            waiter.cancel()
+            for span in spans:
+                span.end()
+
+    async def _take_in(
+        self,
+        outcome: Committed | Stale,
+        writes: Sequence[Any],
+        batch: list[_Work],
+        heard: asyncio.Future[None],
+    ) -> None:
+        match outcome:
+            case Committed():
+                self._view.kept(writes, outcome)
+                _log_answers(writes)
+                _finish(batch)
+            case Stale():
+                _log.info("outrun, deciding again", reason=outcome.reason, works=len(batch))
+                self._queue.extendleft(reversed(batch))
+                await asyncio.wait([heard], timeout=_STALE_SECONDS)
+
+
+def _settling(uid: ClaimUID) -> Callable[[Draft], None]:
+    return lambda draft: draft.settle(uid)
+
+
+def _traces(batch: Sequence[_Work], spans: Sequence[telemetry.Span]) -> dict[ClaimUID, TraceParent]:
+    return {uid: span.traceparent() for work, span in zip(batch, spans, strict=True) for uid in work.claims}
+
+
+def _finish(batch: Sequence[_Work]) -> None:
+    for work in batch:
+        if not work.done.done():
+            work.done.set_result(work.result)
+
+
+def _fail(work: _Work, error: BusUnavailable) -> None:
+    if not work.done.done():
+        work.done.set_exception(error)
+
+
+def _log_answers(writes: Sequence[Any]) -> None:
+    for write in writes:
+        if isinstance(write.fact, ClaimAnswered):
+            answer = write.fact
+            outcome = "claim allocated" if answer.allocation else "claim refused"
+            why = answer.refusal.message if answer.refusal else ""
+            _log.info(
+                outcome, claim=answer.claim.label, claim_uid=answer.claim.uid, node=answer.node, why=why
+            )

@@ -1,0 +1,204 @@
+"""What the allocator has heard: the state of the stream, as far as it matters for deciding.
+
+Mutable, owned by one event loop, changed between awaits only. Facts come in any order and more than
+once: one that is not newer than what is known of its key changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from slicewire.allocator.core.snapshot import EMPTY, Holding, NodeView, Snapshot
+from slicewire.allocator.ledger import PoolKey, empty
+from slicewire.common.bus.port import ABSENT, Committed, Heard, Write
+from slicewire.common.messages import (
+    ANSWERS,
+    CLAIMS,
+    CLASSES,
+    INVENTORY,
+    LEDGERS,
+    NODES,
+    SLICEWIRE,
+    Channel,
+    ClaimAnswered,
+    ClaimObserved,
+    ClassObserved,
+    LedgerWritten,
+    NodeObserved,
+    PoolObserved,
+)
+from slicewire.common.model import (
+    ClaimUID,
+    DriverName,
+    NodeName,
+    PoolID,
+    PoolName,
+    ResourcePool,
+    ResourceSlice,
+    ResourceSliceSpec,
+)
+
+FOLLOWED: tuple[Channel[Any], ...] = (INVENTORY, NODES, CLASSES, CLAIMS, LEDGERS, ANSWERS)
+
+
+class View:
+    """`untold_allocation` is the mode of nodes that nobody told about: without Kubernetes, all."""
+
+    def __init__(self, untold_allocation: str = SLICEWIRE) -> None:
+        self.snapshot: Snapshot = EMPTY
+        self.claims: dict[ClaimUID, ClaimObserved] = {}
+        self.answers: dict[ClaimUID, ClaimAnswered] = {}
+        self.waiting: dict[ClaimUID, None] = {}
+        """Claims that were refused and may fit after a change, oldest first."""
+        self.capacity_changes = 0
+        """Counts what may let a waiting claim fit."""
+        self._untold_allocation = untold_allocation
+        self._allocation_by_node: dict[NodeName, str] = {}
+        self._ledgers: dict[PoolKey, LedgerWritten] = {}
+        self._pools: dict[PoolID, PoolKey] = {}
+        self._held: dict[ClaimUID, set[PoolKey]] = defaultdict(set)
+        self._uid_by_label: dict[str, ClaimUID] = {}
+        self._sequences: dict[tuple[str, tuple[str, ...]], int] = {}
+        self._changed: asyncio.Event = asyncio.Event()
+
+    def hear(self, heard: Heard[Any]) -> None:
+        """Take in a fact, unless something as new is known of its key."""
+        place = (heard.channel.kind, heard.key)
+        if heard.sequence <= self._sequences.get(place, ABSENT):
+            return
+        self._sequences[place] = heard.sequence
+        _HEAR[heard.channel.kind](self, heard.key, heard.fact)
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def kept(self, writes: Sequence[Write], committed: Committed) -> None:
+        """Take in our own commit without waiting to hear it."""
+        first = committed.sequence - len(writes) + 1
+        for sequence, write in enumerate(writes, first):
+            self.hear(Heard(write.channel, write.key, write.fact, sequence, {}))
+
+    async def change(self) -> None:
+        """Until something more is heard than when this was called."""
+        await self._changed.wait()
+
+    async def reach(self, channel: Channel[Any], key: tuple[str, ...], sequence: int) -> None:
+        """Until this much is known of the key."""
+        while self.sequence(channel, key) < sequence:
+            await self.change()
+
+    def sequence(self, channel: Channel[Any], key: tuple[str, ...]) -> int:
+        """The sequence of what is known of a key: what a write over it must expect."""
+        return self._sequences.get((channel.kind, key), ABSENT)
+
+    def managed_nodes(self) -> tuple[NodeName, ...]:
+        """Nodes whose pools Slicewire allocates, in order."""
+        return tuple(node for node in self.snapshot.nodes if self.allocation(node) == SLICEWIRE)
+
+    def allocation(self, node: NodeName) -> str:
+        return self._allocation_by_node.get(node, self._untold_allocation)
+
+    def ledger(self, key: PoolKey) -> LedgerWritten:
+        return self._ledgers.get(key) or empty(key)
+
+    def held(self, uid: ClaimUID) -> tuple[PoolKey, ...]:
+        """The pools a claim holds devices of, in order."""
+        return tuple(sorted(self._held.get(uid, ())))
+
+    def pool_key(self, driver: DriverName, pool: PoolName) -> PoolKey:
+        """Whose ledger a device of this pool is in. An unknown pool is named like its node."""
+        return self._pools.get(PoolID(driver, pool), (NodeName(pool), driver))
+
+    def uid_of(self, label: str) -> ClaimUID | None:
+        """The claim that is known as `namespace/name`."""
+        return self._uid_by_label.get(label)
+
+    def _inventory(self, key: tuple[str, ...], fact: PoolObserved | None) -> None:
+        self.capacity_changes += 1
+        node, driver = NodeName(key[0]), DriverName(key[1])
+        if fact is None:
+            self.snapshot = self.snapshot.without_slices(node, driver)
+            return
+        self._pools[PoolID(fact.driver, fact.pool)] = (fact.node, fact.driver)
+        self.snapshot = self.snapshot.with_slices(fact.node, fact.driver, slices_of(fact))
+
+    def _node(self, key: tuple[str, ...], fact: NodeObserved | None) -> None:
+        self.capacity_changes += 1
+        if fact is None:
+            self.snapshot = self.snapshot.without_node(NodeName(key[0]))
+            self._allocation_by_node.pop(NodeName(key[0]), None)
+            return
+        self._allocation_by_node[fact.name] = fact.allocation
+        self.snapshot = self.snapshot.with_node(NodeView(name=fact.name, labels=fact.labels))
+
+    def _class(self, key: tuple[str, ...], fact: ClassObserved | None) -> None:
+        self.capacity_changes += 1
+        if fact is None:
+            self.snapshot = self.snapshot.without_class(key[0])
+        else:
+            self.snapshot = self.snapshot.with_class(fact.device_class)
+
+    def _claim(self, key: tuple[str, ...], fact: ClaimObserved | None) -> None:
+        uid = ClaimUID(key[0])
+        before = self.claims.pop(uid, None)
+        if before is not None and self._uid_by_label.get(before.claim.label) == uid:
+            del self._uid_by_label[before.claim.label]
+        if fact is not None:
+            self.claims[uid] = fact
+            self._uid_by_label[fact.claim.label] = uid
+        else:
+            self.waiting.pop(uid, None)
+
+    def _answer(self, key: tuple[str, ...], fact: ClaimAnswered | None) -> None:
+        uid = ClaimUID(key[0])
+        if fact is None:
+            self.answers.pop(uid, None)
+        else:
+            self.answers[uid] = fact
+        if fact is not None and fact.refusal is not None:
+            self.waiting[uid] = None
+        else:
+            self.waiting.pop(uid, None)
+
+    def _ledger(self, key: tuple[str, ...], fact: LedgerWritten | None) -> None:
+        pool = (NodeName(key[0]), DriverName(key[1]))
+        before, ledger = self.ledger(pool), fact or empty(pool)
+        self._ledgers[pool] = ledger
+        for entry in before.entries:
+            self._held[entry.claim.uid].discard(pool)
+        for entry in ledger.entries:
+            self._held[entry.claim.uid].add(pool)
+        if any(pool not in self._held[entry.claim.uid] for entry in before.entries):
+            self.capacity_changes += 1  # somebody gave something back
+        self.snapshot = self.snapshot.with_holdings(*pool, holdings_of(ledger))
+
+
+_HEAR: dict[str, Callable[[View, tuple[str, ...], Any], None]] = {
+    INVENTORY.kind: View._inventory,  # noqa: SLF001 - this table is a part of the class
+    NODES.kind: View._node,  # noqa: SLF001
+    CLASSES.kind: View._class,  # noqa: SLF001
+    CLAIMS.kind: View._claim,  # noqa: SLF001
+    ANSWERS.kind: View._answer,  # noqa: SLF001
+    LEDGERS.kind: View._ledger,  # noqa: SLF001
+}
+
+
+def slices_of(fact: PoolObserved) -> tuple[ResourceSlice, ...]:
+    """The pool as the API's slices: devices and counters apart, as since Kubernetes 1.35."""
+    parts: list[dict[str, Any]] = [{"devices": fact.devices}]
+    if fact.shared_counters:
+        parts.insert(0, {"shared_counters": fact.shared_counters})
+    pool = ResourcePool(name=fact.pool, generation=fact.generation, resource_slice_count=len(parts))
+    return tuple(
+        ResourceSlice(spec=ResourceSliceSpec(driver=fact.driver, pool=pool, node_name=fact.node, **part))
+        for part in parts
+    )
+
+
+def holdings_of(ledger: LedgerWritten) -> tuple[Holding, ...]:
+    return tuple(
+        Holding(claim=entry.claim.uid, label=entry.claim.label, results=entry.results)
+        for entry in ledger.entries
+    )

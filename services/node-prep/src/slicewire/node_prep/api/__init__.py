@@ -1,0 +1,1 @@
+"""The kubelet's wire messages. The `.proto` files are ours; `*_pb2.py` and `.pyi` are generated."""

@@ -1,0 +1,107 @@
+"""The door to the disk: whole files, written so that a reader sees the old one or the new one.
+
+All of it blocks: call it in a thread. It knows nothing of what is in a file.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+_PREFIX = ".slicewire-"
+_SUFFIX = ".tmp"
+"""Container runtimes read `.json` and `.yaml` only, so they never see a file half written."""
+_NOT_THERE = (FileNotFoundError, NotADirectoryError)
+
+
+class DiskFault(Exception):
+    """The disk refused; the message names the path and the reason."""
+
+
+def read(path: Path) -> bytes | None:
+    """None where there is no such file. Raises `DiskFault`."""
+    with _mapped("reading", path):
+        try:
+            return path.read_bytes()
+        except _NOT_THERE:
+            return None
+
+
+def write(path: Path, data: bytes, mode: int) -> None:
+    """All of it or nothing, and still there after a power cut. Raises `DiskFault`."""
+    make(path.parent)
+    with _mapped("writing", path):
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=_PREFIX, suffix=_SUFFIX)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fchmod(file.fileno(), mode)
+                os.fsync(file.fileno())
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+        _sync(path.parent)
+
+
+def write_if_changed(path: Path, data: bytes, mode: int) -> None:
+    if read(path) != data:
+        write(path, data, mode)
+
+
+def delete(path: Path) -> None:
+    """A file that is not there is deleted already. Raises `DiskFault`."""
+    with _mapped("deleting", path), suppress(*_NOT_THERE):
+        path.unlink()
+        _sync(path.parent)
+
+
+def names(folder: Path) -> tuple[str, ...]:
+    """The files in it, in order; none where it does not exist. Raises `DiskFault`."""
+    with _mapped("listing", folder):
+        return tuple(sorted(path.name for path in folder.iterdir())) if folder.is_dir() else ()
+
+
+def set_aside(path: Path) -> Path:
+    """Out of the way, under the first free name after it, for a person to look at. Raises `DiskFault`."""
+    with _mapped("setting aside", path):
+        number = 1
+        while (aside := path.with_name(f"{path.name}.corrupt-{number}")).exists():
+            number += 1
+        path.rename(aside)
+        _sync(path.parent)
+        return aside
+
+
+def make(folder: Path) -> None:
+    """Raises `DiskFault`."""
+    with _mapped("making", folder):
+        folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what a process that was killed while writing has left. Raises `DiskFault`."""
+    for name in names(folder):
+        if name.startswith(_PREFIX) and name.endswith(_SUFFIX):
+            delete(folder / name)
+
+
+def _sync(folder: Path) -> None:
+    """A rename is on the disk only when its directory is."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _mapped(attempt: str, path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DiskFault(f"{attempt} {path}: {error.strerror or error}") from error

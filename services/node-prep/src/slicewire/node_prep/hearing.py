@@ -1,0 +1,144 @@
+"""What the bus says of this node: its pool, its ledger, and what we ourselves have told.
+
+It keeps the latest of each and decides nothing. A replay counts only when it is complete.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from slicewire.common.bus.port import Bus, CaughtUp, Heard
+from slicewire.common.messages import (
+    INVENTORY,
+    LEDGERS,
+    PREPARED,
+    ClaimPrepared,
+    ClaimRef,
+    LedgerWritten,
+    PoolObserved,
+)
+from slicewire.common.model import ClaimUID, DriverName, NodeName
+from slicewire.node_prep.core.node import Allocation, Claim, Node
+
+
+class Told(msgspec.Struct, frozen=True):
+    """A fact of ours as the bus has it; None where it was forgotten."""
+
+    sequence: int
+    fact: ClaimPrepared | None
+
+
+class Picture(msgspec.Struct, frozen=True):
+    """Everything heard so far."""
+
+    node: Node
+    told: Mapping[ClaimUID, Told] = msgspec.field(default_factory=dict)
+
+    def with_heard(self, heard: Heard[PoolObserved | LedgerWritten | ClaimPrepared]) -> Picture:
+        replaced = msgspec.structs.replace
+        if heard.channel.kind == PREPARED.kind:
+            assert heard.fact is None or isinstance(heard.fact, ClaimPrepared)
+            return self.with_told(ClaimUID(heard.key[1]), Told(heard.sequence, heard.fact))
+        if heard.channel.kind == LEDGERS.kind:
+            assert heard.fact is None or isinstance(heard.fact, LedgerWritten)
+            return replaced(self, node=_with_ledger(self.node, heard.fact))
+        assert heard.fact is None or isinstance(heard.fact, PoolObserved)
+        return replaced(self, node=_with_pool(self.node, heard.fact))
+
+    def with_told(self, uid: ClaimUID, told: Told) -> Picture:
+        """An echo of what is older than what we know changes nothing."""
+        known = self.told.get(uid)
+        if known is not None and known.sequence > told.sequence:
+            return self
+        return msgspec.structs.replace(self, told={**self.told, uid: told})
+
+
+class Hearing:
+    def __init__(self, node: NodeName, driver: DriverName) -> None:
+        self._nothing = Picture(Node(name=node, driver=driver))
+        self._picture = self._nothing
+        self._changed = asyncio.Condition()
+        self._changes = 0
+        self.caught_up = False
+
+    @property
+    def node(self) -> Node:
+        return self._picture.node
+
+    @property
+    def told(self) -> Mapping[ClaimUID, Told]:
+        return self._picture.told
+
+    async def follow(self, bus: Bus) -> None:
+        """Until the bus cannot vouch for completeness any more: then it raises `BusUnavailable`."""
+        node, driver = self.node.name, self.node.driver
+        channels = (INVENTORY.under(node, driver), LEDGERS.under(node, driver), PREPARED.under(node))
+        replayed: Picture | None = self._nothing
+        async for heard in bus.follow(*channels):
+            match heard:
+                case CaughtUp():
+                    assert replayed is not None, "a follower catches up once"
+                    self._picture, replayed = replayed, None
+                    self.caught_up = True
+                case Heard() if replayed is not None:
+                    replayed = replayed.with_heard(heard)
+                    continue
+                case Heard():
+                    self._picture = self._picture.with_heard(heard)
+            await self.changed()
+
+    async def note(self, uid: ClaimUID, told: Told) -> None:
+        """We have told this ourselves and need not wait for its echo."""
+        self._picture = self._picture.with_told(uid, told)
+        await self.changed()
+
+    async def changed(self) -> None:
+        """Wake everybody who waits for a change."""
+        async with self._changed:
+            self._changes += 1
+            self._changed.notify_all()
+
+    async def next_change(self, seen: int, at_most_seconds: float | None = None) -> int:
+        """Until there is a change after number `seen`, or the time is over; the number of the latest."""
+        try:
+            async with asyncio.timeout(at_most_seconds), self._changed:
+                await self._changed.wait_for(lambda: self._changes > seen)
+        except TimeoutError:
+            pass
+        return self._changes
+
+    async def wait_for(self, is_so: Callable[[Node], bool], at_most_seconds: float) -> None:
+        """Until it is so, or the time is over: look yourself which it was."""
+        try:
+            async with asyncio.timeout(at_most_seconds), self._changed:
+                await self._changed.wait_for(lambda: is_so(self.node))
+        except TimeoutError:
+            return
+
+
+def claim_of(reference: ClaimRef) -> Claim:
+    return Claim(uid=reference.uid, namespace=reference.namespace, name=reference.name)
+
+
+def _with_pool(node: Node, fact: PoolObserved | None) -> Node:
+    if fact is None:
+        return msgspec.structs.replace(node, pool=None, devices={}, unreadable={})
+    return msgspec.structs.replace(
+        node,
+        pool=fact.pool,
+        devices={device.name: device for device in fact.devices},
+        unreadable={one.what: one.reason for one in fact.unreadable},
+    )
+
+
+def _with_ledger(node: Node, fact: LedgerWritten | None) -> Node:
+    ledger = fact or LedgerWritten(node=node.name, driver=node.driver)
+    allocations = {
+        entry.claim.uid: Allocation(claim_of(entry.claim), entry.results, entry.config, entry.trace)
+        for entry in ledger.entries
+    }
+    rivals = {conflict.device.device: tuple(map(claim_of, conflict.claims)) for conflict in ledger.conflicts}
+    return msgspec.structs.replace(node, allocations=allocations, rivals=rivals)

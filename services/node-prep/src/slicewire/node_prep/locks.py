@@ -1,0 +1,22 @@
+"""One lock per name, made when needed: claims go in parallel, what concerns one device in order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from weakref import WeakValueDictionary
+
+
+class Locks:
+    def __init__(self) -> None:
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    @asynccontextmanager
+    async def holding(self, *names: str) -> AsyncIterator[None]:
+        """All of them, always taken in the same order, so that two takers never wait for each other."""
+        locks = [self._locks.setdefault(name, asyncio.Lock()) for name in sorted(set(names))]
+        async with AsyncExitStack() as held:
+            for lock in locks:
+                await held.enter_async_context(lock)
+            yield

@@ -1,0 +1,147 @@
+"""Keep the node and the bus in step, for as long as we run and whatever comes and goes.
+
+What was released over the bus is unprepared; what a lost checkpoint left behind is taken up again
+or removed; what is true is told. Everything is compared, nothing remembered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+from slicewire.common.bus.port import Bus, BusUnavailable
+from slicewire.common.logs import Log
+from slicewire.common.model import ClaimUID
+from slicewire.common.settings import BadSettings
+from slicewire.node_prep import telling
+from slicewire.node_prep.core.checkpoint import Asker
+from slicewire.node_prep.core.lifecycle import State
+from slicewire.node_prep.core.node import Claim, Node
+from slicewire.node_prep.core.refusal import PrepareRefusal
+from slicewire.node_prep.files import DiskFault
+from slicewire.node_prep.hearing import Hearing
+from slicewire.node_prep.preparation import Preparation
+from slicewire.node_prep.requests import endpoints
+from slicewire.node_prep.service import NodePrep
+
+_RETRY_SECONDS = 1.0
+_log = Log("node-prep")
+
+
+class Upkeep:
+    """`heir` says when it is over for claims whose checkpoint was lost."""
+
+    def __init__(self, node_prep: NodePrep, hearing: Hearing, preparation: Preparation, heir: Asker) -> None:
+        self._node_prep = node_prep
+        self._hearing = hearing
+        self._preparation = preparation
+        self._heir = heir
+        self._strays: frozenset[ClaimUID] = frozenset()
+        self._is_open = False
+
+    def is_ready(self) -> bool:
+        return self._is_open and self._hearing.caught_up
+
+    async def run(
+        self,
+        connect: Callable[[], AbstractAsyncContextManager[Bus]],
+        kubelet: AbstractAsyncContextManager[None],
+    ) -> None:
+        """The kubelet is let in before the bus is there: what is prepared can be answered without it."""
+        async with self._node_prep.working(), asyncio.TaskGroup() as tasks:
+            await self.resume()
+            async with kubelet:
+                self._is_open = True
+                tasks.create_task(self.in_step())
+                await self.on_the_bus(connect)
+
+    async def resume(self) -> None:
+        """Undo what was half done, and make again what a reboot took. Raises `BadSettings` for a disk
+        that cannot be worked with."""
+        try:
+            await self._resume()
+        except DiskFault as fault:
+            raise BadSettings(f"node-prep cannot keep its state: {fault}") from fault
+
+    async def _resume(self) -> None:
+        await self._preparation.resume()
+        for entry in self._preparation.checkpoint.in_state(State.COMPLETED):
+            refusal = await self._preparation.restore(entry)
+            if refusal is not None:  # the driver may come later; so does the kubelet's next question
+                _log.warning("claim not restored", claim=entry.plan.claim, reason=refusal.reason)
+        self._strays = await self._preparation.strays()
+
+    async def on_the_bus(self, connect: Callable[[], AbstractAsyncContextManager[Bus]]) -> None:
+        """Hear, answer and tell, on one connection after the other."""
+        while True:
+            try:
+                async with connect() as bus, asyncio.TaskGroup() as tasks:
+                    tasks.create_task(self._hearing.follow(bus))
+                    tasks.create_task(self._tell(bus))
+                    tasks.create_task(self._answer(bus))
+            except* BusUnavailable as lost:
+                _log.warning("bus lost, starting over", reason=str(lost.exceptions[0]))
+
+    async def in_step(self) -> None:
+        """Do what each change asks for; what could not be done is tried again without one."""
+        seen, all_done = 0, True
+        while True:
+            seen = await self._hearing.next_change(seen, None if all_done else _RETRY_SECONDS)
+            node = self._hearing.node
+            if node.allocations is not None:
+                all_done = await self._unprepare_released(node) and await self._take_up_strays(node)
+
+    async def _unprepare_released(self, node: Node) -> bool:
+        """The kubelet's claims wait for the kubelet: their containers may still run."""
+        await self._node_prep.forget_refused(node.has_released)
+        refusals = [
+            await self._node_prep.unprepare(entry.plan.claim, Asker.BUS, {})
+            for uid, entry in self._preparation.checkpoint.entries.items()
+            if entry.asked_by is Asker.BUS and entry.state is State.COMPLETED and node.has_released(uid)
+        ]
+        return all(refusal is None for refusal in refusals)
+
+    async def _take_up_strays(self, node: Node) -> bool:
+        for uid in sorted(self._strays):
+            if await self._taken_up(uid, node):
+                self._strays -= {uid}
+        return not self._strays
+
+    async def _taken_up(self, uid: ClaimUID, node: Node) -> bool:
+        if self._preparation.checkpoint.entry(uid) is not None:
+            return True
+        allocation = node.allocation(uid)
+        if allocation is not None:
+            done = await self._node_prep.prepare(allocation.claim, self._heir, {})
+            return not isinstance(done, PrepareRefusal)
+        try:
+            await self._preparation.delete_spec(uid)
+        except DiskFault as fault:
+            _log.error("stray CDI file not removed", claim_uid=uid, reason=str(fault))
+            return False
+        _log.info("stray CDI file removed", claim=Claim(uid=uid))
+        return True
+
+    async def _tell(self, bus: Bus) -> None:
+        seen, all_told = -1, True
+        while True:
+            seen = await self._hearing.next_change(seen, None if all_told else _RETRY_SECONDS)
+            all_told = not self._hearing.caught_up or await self._all_told(bus)
+
+    async def _all_told(self, bus: Bus) -> bool:
+        wanted = telling.truths(
+            self._hearing.node.name, self._preparation.checkpoint, self._node_prep.refused
+        )
+        try:
+            for truth in tuple(telling.untold(wanted, self._hearing.told)):
+                await telling.tell(bus, self._hearing, truth)
+        except BusUnavailable as away:
+            _log.debug("telling later", reason=str(away))
+            return False
+        return True
+
+    async def _answer(self, bus: Bus) -> None:
+        node = self._hearing.node.name
+        async with bus.serve(endpoints(self._node_prep, node), node, name="node-prep"):
+            await asyncio.Event().wait()
