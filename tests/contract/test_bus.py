@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import nats as raw_nats
@@ -21,6 +23,7 @@ from slicewire.common.bus.port import (
     Committed,
     Declined,
     Stale,
+    StreamLost,
     Write,
 )
 from slicewire.common.messages import (
@@ -243,3 +246,18 @@ async def test_a_server_older_than_2_12_is_refused_with_the_version(unused_tcp_p
         with pytest.raises(BusTooOld, match=r"nats-server 2\.9\.10 is too old: Slicewire needs 2\.12"):
             async with connected(f"nats://127.0.0.1:{unused_tcp_port}", name="test"):
                 pass
+
+
+async def test_a_follower_of_a_stream_that_was_made_anew_is_told_so(
+    broker: Broker, bus: NatsBus, tmp_path: Path
+) -> None:
+    following: AsyncIterator[Any] = bus.follow(INVENTORY)
+    await bus.tell(INVENTORY, pool("a"))
+    await until_caught_up(following)
+    waiting = asyncio.ensure_future(anext(following))
+    await broker.kill()
+    shutil.rmtree(tmp_path / "nats" / "jetstream")
+    await broker.start()
+    with pytest.raises(StreamLost, match="was made anew"):
+        await asyncio.wait_for(waiting, 20)
+    assert await until_caught_up(bus.follow(INVENTORY)) == []

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Sequence
 import msgspec
 
 from slicewire.common.bus.link import ApiFault, Inbox, Link, Message, Reconnected
-from slicewire.common.bus.port import BusUnavailable, CaughtUp
+from slicewire.common.bus.port import BusUnavailable, CaughtUp, StreamLost
 from slicewire.common.bus.streams import TOMBSTONE_SECONDS
 
 _HEARTBEAT_SECONDS = 2
@@ -31,16 +31,19 @@ class _Place(msgspec.Struct):
     """Everything up to this sequence is old news; `CaughtUp` follows it."""
     caught_up: bool = False
     last_contact: float = 0.0
+    created: str = ""
+    """When the stream was made: another time is another stream."""
 
 
 async def follow(link: Link, stream: str, subjects: Sequence[str]) -> AsyncIterator[Message | CaughtUp]:
-    """Raises `BusUnavailable` only where going on could miss something: the stream was made anew, or
-    the end of a key may have been forgotten while we were away. Start over then."""
+    """Raises `StreamLost` where going on could miss something; every other fault is waited out."""
     place = _Place(last_contact=time.monotonic())
     async with link.listen() as (inbox_subject, inbox):
         while True:
             try:
                 pending = await _consume(link, stream, subjects, inbox_subject, place)
+            except StreamLost:
+                raise
             except (BusUnavailable, ApiFault):
                 _refuse_if_too_long_away(place)
                 await asyncio.sleep(_RETRY_SECONDS)
@@ -59,7 +62,7 @@ async def follow(link: Link, stream: str, subjects: Sequence[str]) -> AsyncItera
 
 def _refuse_if_too_long_away(place: _Place) -> None:
     if place.heard and time.monotonic() - place.last_contact > TOMBSTONE_SECONDS / 2:
-        raise BusUnavailable("away from the bus for so long that the end of a key may have been missed")
+        raise StreamLost("away from the bus for so long that the end of a key may have been missed")
 
 
 def _drop_what_is_old(inbox: Inbox) -> None:
@@ -78,12 +81,11 @@ async def _consume(
     link: Link, stream: str, subjects: Sequence[str], inbox_subject: str, place: _Place
 ) -> int:
     """Make the consumer; returns how many messages wait for it."""
-    state = (await link.api(f"STREAM.INFO.{stream}", {}))["state"]
-    if state["last_seq"] < place.heard:
-        raise BusUnavailable(
-            f"stream {stream} was made anew: it ends at {state['last_seq']}, heard {place.heard}"
-        )
-    place.target = state["last_seq"]
+    info = await link.api(f"STREAM.INFO.{stream}", {})
+    if place.created not in ("", info["created"]):
+        raise StreamLost(f"stream {stream} was made anew at {info['created']}")
+    place.created = info["created"]
+    place.target = info["state"]["last_seq"]
     start = (
         {"deliver_policy": "by_start_sequence", "opt_start_seq": place.heard + 1}
         if place.heard

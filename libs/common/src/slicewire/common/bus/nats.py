@@ -358,6 +358,8 @@ async def connected(
     async def reconnected() -> None:
         _log.info("bus is back", url=url)
         for link in link_box:
+            with suppress(BusUnavailable, ApiFault):  # whoever follows or tells finds out and tries again
+                await streams.ensure(link, retention)  # a server may come back without its disk
             await link.reconnected()
 
     async def disconnected() -> None:

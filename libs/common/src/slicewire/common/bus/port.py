@@ -30,6 +30,11 @@ class BusUnavailable(Exception):
     """No answer from the bus in time. What was told may or may not have been kept: tell it again."""
 
 
+class StreamLost(BusUnavailable):
+    """What was heard is not what the stream now says: it was made anew, or the end of a key may have
+    been missed. Forget everything and follow again."""
+
+
 class BusTooOld(Exception):
     """The server lacks what Slicewire stands on; the message says which version is needed."""
 

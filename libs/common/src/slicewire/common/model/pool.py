@@ -27,7 +27,8 @@ class PoolID(msgspec.Struct, frozen=True, order=True):
 class ResourcePool(Object, frozen=True):
     name: PoolName
     generation: int = 0
-    resource_slice_count: int = 1
+    resource_slice_count: int = 0
+    """How many slices the pool has; never 0 in Kubernetes, so that it is always written."""
 
 
 class ResourceSliceSpec(Object, frozen=True):

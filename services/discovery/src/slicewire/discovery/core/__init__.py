@@ -1,0 +1,1 @@
+"""From what was seen of a node to what is told of it. Pure."""

@@ -1,0 +1,43 @@
+"""What sysfs knows of a GPU's place on the PCI bus.
+
+Values as sysfs writes them; the functions read their meaning, or say None where there is none.
+"""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+_BUS_ID = re.compile(r"(?:0000)?([0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-9a-f])", re.IGNORECASE)
+"""NVML writes eight digits of domain, sysfs and Kubernetes four: no domain above 0xffff has a name."""
+_ROOT = re.compile(r"pci[0-9a-f]{4}:[0-9a-f]{2}")
+_WHOLE_NUMBER = re.compile(r"\d{1,9}")
+
+
+class PciGpu(msgspec.Struct, frozen=True):
+    """An NVIDIA GPU on the bus, whether or not the driver has it."""
+
+    bus_id: str
+    path: str = ""
+    """Where its link in `/sys/bus/pci/devices` leads: `../../../devices/pci0000:00/…`."""
+    numa_node: str = ""
+    """The text of `numa_node`: `1`, or `-1` where the machine has no such thing."""
+    kernel_driver: str = ""
+    """The kernel driver that has it: `nvidia`, `vfio-pci`; empty for none."""
+
+
+def bus_id(text: str) -> str | None:
+    """`00000000:1A:00.0` → `0000:1a:00.0`, the form of `resource.kubernetes.io/pciBusID`."""
+    match = _BUS_ID.fullmatch(text)
+    return match[1].lower() if match else None
+
+
+def pcie_root(gpu: PciGpu) -> str | None:
+    """`pci0000:00`: the root complex that everything below it reaches without leaving."""
+    return next((part for part in gpu.path.split("/") if _ROOT.fullmatch(part)), None)
+
+
+def numa_node(gpu: PciGpu) -> int | None:
+    text = gpu.numa_node.strip()
+    return int(text) if _WHOLE_NUMBER.fullmatch(text) else None
