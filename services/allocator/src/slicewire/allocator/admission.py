@@ -26,7 +26,9 @@ def refuse_claims(
             return Declined(400, reason)
         known = claim_of(claim.label)
         if known is not None and known.uid != claim.uid:
-            return Declined(409, f"claim {claim.label} exists already, with uid {known.uid}; release it first")
+            return Declined(
+                409, f"claim {claim.label} exists already, with uid {known.uid}; release it first"
+            )
         if known is not None and known.spec != claim.spec:
             return Declined(409, f"claim {claim.label} exists already, with another spec; release it first")
     return None

@@ -166,7 +166,8 @@ class Draft:
         """Held here, but Kubernetes shows no allocation, and not because it has yet to be written."""
         entries = [self._entry(key, fact.claim.uid) for key in self._held(fact.claim.uid)]
         return fact.claim.status.allocation is None and any(
-            entry is not None and (entry.confirmed or entry.origin != SLICEWIRE) for entry in entries
+            entry is not None and (entry.confirmed or {entry.origin, fact.decided_by} != {SLICEWIRE})
+            for entry in entries
         )
 
     def _by_pool(

@@ -140,7 +140,7 @@ class Allocator:
         if isinstance(uid, Declined):
             return uid
         claim = self._view.claims[uid].claim
-        if claim.metadata.resource_version:
+        if claim.metadata.creation_timestamp:
             return Declined(409, f"claim {claim.label} belongs to Kubernetes: delete it there")
         await self._do([uid], lambda draft: draft.forget(uid))
         return ReleaseReply(released=request.claim)

@@ -1,0 +1,1 @@
+"""What an expression costs: estimated before it runs, charged while it runs, in Kubernetes' units."""

@@ -1,0 +1,31 @@
+"""From the text of a selector to a program, or to the reason why there is none."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from slicewire.allocator.core.cel.check import check
+from slicewire.allocator.core.cel.environment import Environment
+from slicewire.allocator.core.cel.faults import CompileFault, Rejected
+from slicewire.allocator.core.cel.parser import parse
+from slicewire.allocator.core.cel.program import Program
+from slicewire.allocator.core.cel.written import check_written
+
+LONGEST_EXPRESSION = 10 * 1024
+"""resource.k8s.io CELSelectorExpressionMaxLength, in bytes."""
+
+_EVERYTHING = Environment()
+
+
+@lru_cache(maxsize=1024)
+def compile_selector(expression: str, environment: Environment = _EVERYTHING) -> Program | CompileFault:
+    """The program of an expression that gives a bool for a device. The same text is compiled once."""
+    if len(expression.encode("utf-8", "replace")) > LONGEST_EXPRESSION:
+        return CompileFault(f"the expression is longer than {LONGEST_EXPRESSION} bytes", 1, 1)
+    try:
+        tree = parse(expression)
+        checked = check(tree, environment)
+        check_written(tree)
+        return Program(expression, tree, checked)
+    except Rejected as rejected:
+        return rejected.located(expression)

@@ -1,0 +1,20 @@
+"""The features of Dynamic Resource Allocation that one question may use."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Features(msgspec.Struct, frozen=True, rename="pascal"):
+    """Named as in Kubernetes' feature gates without the `DRA`; the defaults are those of Kubernetes 1.36."""
+
+    admin_access: bool = True
+    prioritized_list: bool = True
+    partitionable_devices: bool = True
+    device_taints: bool = True
+    device_binding_and_status: bool = True
+    consumable_capacity: bool = True
+    list_type_attributes: bool = False
+
+
+DEFAULT = Features()

@@ -1,0 +1,58 @@
+"""On which node: the first that has the devices, in the order in which the caller names them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from slicewire.allocator.core.attempt import Question
+from slicewire.allocator.core.faults import Fault
+from slicewire.allocator.core.features import DEFAULT, Features
+from slicewire.allocator.core.refusals import explain
+from slicewire.allocator.core.requests import read
+from slicewire.allocator.core.search import attempt
+from slicewire.allocator.core.snapshot import Snapshot
+from slicewire.allocator.core.solver import Allowance
+from slicewire.common.model import AllocationResult, NodeName, ResourceClaim, Unsatisfiable
+
+FLEET_STEP_LIMIT = 1_000_000
+"""Steps on all nodes together. Once they are spent, the nodes that are left are given up unsearched."""
+
+
+_UNSEARCHED = Fault("not searched: the other nodes took all the steps that one question may", node_only=True)
+
+
+class Placement(msgspec.Struct, frozen=True):
+    """All claims on one node; the results are in the order of the claims."""
+
+    node: NodeName
+    results: tuple[AllocationResult, ...]
+
+
+def place(
+    claims: Sequence[ResourceClaim],
+    snapshot: Snapshot,
+    nodes: Sequence[NodeName],
+    features: Features = DEFAULT,
+) -> Placement | Unsatisfiable:
+    """A fault in the claim itself is fatal; one met on the way waits until what was met has changed."""
+    demand = read(claims, snapshot.classes, features)
+    if isinstance(demand, Fault):
+        return Unsatisfiable(message=demand.message, fatal=True)
+    allowance = Allowance(FLEET_STEP_LIMIT)
+    tried: dict[NodeName, Fault | None] = {}
+    for node in nodes:
+        if not allowance.left:
+            tried[node] = _UNSEARCHED
+            continue
+        match attempt(Question.of(demand, snapshot, node, features), allowance):
+            case None:
+                tried[node] = None
+            case Fault(node_only=True) as fault:
+                tried[node] = fault
+            case Fault(message):
+                return Unsatisfiable(message=message)
+            case results:
+                return Placement(node, results)
+    return explain(demand, snapshot, features, tried)

@@ -1,0 +1,31 @@
+"""Taints keep claims away from a device, tolerations let them back in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from slicewire.common.model import DeviceTaint, DeviceToleration
+
+_BLOCKING = ("NoSchedule", "NoExecute")
+"""Other effects, `None` and those of a future API, do not keep anybody away."""
+
+
+def untolerated(taints: Sequence[DeviceTaint], tolerations: Sequence[DeviceToleration]) -> DeviceTaint | None:
+    """The first taint that keeps a claim with these tolerations away."""
+    for taint in taints:
+        if taint.effect in _BLOCKING and not any(_tolerates(each, taint) for each in tolerations):
+            return taint
+    return None
+
+
+def _tolerates(toleration: DeviceToleration, taint: DeviceTaint) -> bool:
+    """An empty effect or key stands for all of them; an unknown operator tolerates nothing."""
+    if toleration.effect not in ("", taint.effect) or toleration.key not in ("", taint.key):
+        return False
+    match toleration.operator:
+        case "Exists":
+            return True
+        case "Equal" | "":
+            return toleration.value == taint.value
+        case _:
+            return False
