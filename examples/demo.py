@@ -210,13 +210,14 @@ class Demo:
                 made = container(answer.cdi_device_ids, self.plan.node_folder(node) / "cdi")
                 if not any(path.startswith("/dev/nvidia") for path in made.device_nodes):
                     raise StepFailed(f"the container of claim {name} gets no device: {made}")
-                shown = (answer, made, node) if pod["metadata"]["name"] == TRACED_POD else shown
+                file = self.plan.node_folder(node) / "cdi" / f"k8s.{NVIDIA_DRIVER}-claim_{asked.uid}.json"
+                shown = (answer, made, file) if pod["metadata"]["name"] == TRACED_POD else shown
         if shown is None:
             raise StepFailed(f"pod {TRACED_POD} has not been prepared")
         self.story.step(f"prepared over the kubelet's gRPC sockets, {plugins[NODES[0]].version}")
-        answer, made, node = shown
+        answer, made, file = shown
         self.story.detail(f"CDI id     {answer.cdi_device_ids[0]}")
-        self.story.detail(f"CDI file   {next((self.plan.node_folder(node) / 'cdi').glob('*.json'))}")
+        self.story.detail(f"CDI file   {file} ({file.stat().st_size} bytes)")
         self.story.detail(f"devices    {', '.join(made.device_nodes)}")
         self.story.detail(f"libraries  {', '.join(path for path in made.mounts if '.so' in path)}")
         self.story.detail(f"env        {json.dumps(dict(made.env))}")

@@ -1,0 +1,97 @@
+"""Answers out: the allocation of a gated pod's claims into their status, then the gate goes."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from slicewire.common import telemetry
+from slicewire.common.logs import Log
+from slicewire.common.messages import ALLOCATION_LABEL
+from slicewire.common.model import ResourceClaim, wire
+from slicewire.publisher.cluster import Cluster, PodKey
+from slicewire.publisher.core.pods import AddFinalizer, LiftGate, Pod, Step, WriteStatus, next_steps
+from slicewire.publisher.kube import JSON_PATCH, Kube
+
+_log = Log("publisher.binding")
+
+
+class Binding:
+    def __init__(self, api: Kube, cluster: Cluster) -> None:
+        self._api = api
+        self._cluster = cluster
+
+    async def bind(self, key: PodKey) -> None:
+        """Take the pod as far as it can go now. Raises the faults of `kube`."""
+        while (pod := self._cluster.pod(key)) is not None:
+            claims = self._cluster.claims_of(pod)
+            if claims is None:
+                return
+            steps = next_steps(pod, claims, self._cluster.allocations(), ALLOCATION_LABEL)
+            for step in steps:
+                await self._take(step)
+            if not steps or isinstance(steps[-1], LiftGate):
+                return
+
+    async def _take(self, step: Step) -> None:
+        match step:
+            case AddFinalizer(claim, finalizers):
+                await self._add_finalizer(claim, finalizers)
+            case WriteStatus():
+                await self._write_status(step)
+            case LiftGate():
+                await self._lift_gate(step)
+            case never:
+                assert_never(never)
+
+    async def _add_finalizer(self, claim: ResourceClaim, finalizers: tuple[str, ...]) -> None:
+        version = claim.metadata.resource_version
+        patch = {"metadata": {"resourceVersion": version, "finalizers": list(finalizers)}}
+        with telemetry.span("protect claim", parent=self._trace(claim), claim_uid=claim.uid):
+            answer = await self._api.patch(_path(claim), patch)
+        self._cluster.keep_claim(wire.decode(answer, ResourceClaim))
+
+    async def _write_status(self, step: WriteStatus) -> None:
+        claim = step.claim
+        status = {
+            "allocation": wire.to_builtins(step.allocation),
+            "reservedFor": wire.to_builtins(step.reserved_for),
+        }
+        patch = {"metadata": {"resourceVersion": claim.metadata.resource_version}, "status": status}
+        with telemetry.span("write claim status", parent=self._trace(claim), claim_uid=claim.uid):
+            answer = await self._api.patch(f"{_path(claim)}/status", patch)
+        self._cluster.keep_claim(wire.decode(answer, ResourceClaim))
+        _log.info("claim status written", claim=claim.label, claim_uid=claim.uid)
+
+    async def _lift_gate(self, step: LiftGate) -> None:
+        pod = step.pod
+        patch = [
+            {"op": "test", "path": "/metadata/uid", "value": pod.metadata.uid},
+            {
+                "op": "test",
+                "path": "/spec/schedulingGates",
+                "value": wire.to_builtins(pod.spec.scheduling_gates),
+            },
+            {"op": "replace", "path": "/spec/schedulingGates", "value": wire.to_builtins(step.remaining)},
+        ]
+        claims = self._cluster.claims_of(pod) or ()
+        parent = self._trace(claims[0]) if claims else {}
+        with telemetry.span("lift gate", parent=parent, pod=_name(pod), pod_uid=pod.metadata.uid):
+            answer = await self._api.patch(
+                f"/api/v1/namespaces/{pod.metadata.namespace}/pods/{pod.metadata.name}", patch, JSON_PATCH
+            )
+        self._cluster.keep_pod(wire.decode(answer, Pod))
+        _log.info("gate lifted", pod=_name(pod), pod_uid=pod.metadata.uid)
+
+    def _trace(self, claim: ResourceClaim) -> dict[str, str]:
+        """The trace of the answer that is being carried out."""
+        answer = self._cluster.answers.get(claim.uid)
+        return dict(answer[1]) if answer else {}
+
+
+def _path(claim: ResourceClaim) -> str:
+    meta = claim.metadata
+    return f"/apis/resource.k8s.io/v1/namespaces/{meta.namespace}/resourceclaims/{meta.name}"
+
+
+def _name(pod: Pod) -> str:
+    return f"{pod.metadata.namespace}/{pod.metadata.name}"

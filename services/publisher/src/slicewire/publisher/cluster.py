@@ -1,0 +1,308 @@
+"""What the publisher knows: the objects of Kubernetes and the facts of the stream, side by side.
+
+Mutable, owned by one event loop, changed between awaits only. Every change names the keys that need
+a look; nothing is decided here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from slicewire.common.bus.port import Heard
+from slicewire.common.messages import (
+    ALLOCATION_LABEL,
+    ANSWERS,
+    CLAIMS,
+    CLASSES,
+    INVENTORY,
+    NODES,
+    ClaimAnswered,
+    ClaimObserved,
+    Fact,
+    PoolObserved,
+)
+from slicewire.common.model import (
+    AllocationResult,
+    ClaimUID,
+    DeviceClass,
+    DriverName,
+    Node,
+    NodeName,
+    ResourceClaim,
+    ResourceSlice,
+)
+from slicewire.publisher import kube
+from slicewire.publisher.core.pods import Pod, claim_names, is_gated
+
+
+class PoolKey(msgspec.Struct, frozen=True):
+    """The slices of one driver on one node."""
+
+    node: NodeName
+    driver: DriverName
+
+
+class FactKey(msgspec.Struct, frozen=True):
+    """A fact of ours, by kind and name: `node`, `class` or `claim`."""
+
+    kind: str
+    name: str
+
+
+class PodKey(msgspec.Struct, frozen=True):
+    namespace: str
+    name: str
+
+
+Key = PoolKey | FactKey | PodKey
+_ObjectKey = tuple[str, str]
+
+
+class Cluster:
+    def __init__(self) -> None:
+        self.nodes: dict[str, Node] = {}
+        self.classes: dict[str, DeviceClass] = {}
+        self.claims: dict[ClaimUID, ResourceClaim] = {}
+        self.pools: dict[PoolKey, PoolObserved] = {}
+        self.told: dict[FactKey, Fact] = {}
+        """Our facts, as the stream has them."""
+        self.answers: dict[ClaimUID, tuple[ClaimAnswered, Mapping[str, str]]] = {}
+        """Answers with the headers that carry their trace."""
+        self._claim_uids: dict[_ObjectKey, ClaimUID] = {}
+        self._gated: dict[PodKey, Pod] = {}
+        self._pod_versions: dict[PodKey, int] = {}
+        """Versions of pods whose gate we lifted, until the watch has seen them go."""
+        self._slices: dict[str, ResourceSlice] = {}
+
+    # What is heard on the bus.
+
+    def hear(self, heard: Heard[Any]) -> Iterator[Key]:
+        match heard.channel.kind:
+            case INVENTORY.kind:
+                yield self._hear_pool(heard.key, heard.fact)
+            case ANSWERS.kind:
+                yield from self._hear_answer(ClaimUID(heard.key[0]), heard.fact, heard.headers)
+            case NODES.kind | CLASSES.kind | CLAIMS.kind:
+                yield self._hear_told(FactKey(heard.channel.kind, heard.key[0]), heard.fact)
+
+    def _hear_pool(self, key: tuple[str, ...], fact: PoolObserved | None) -> Key:
+        pool = PoolKey(NodeName(key[0]), DriverName(key[1]))
+        if fact is None:
+            self.pools.pop(pool, None)
+        else:
+            self.pools[pool] = fact
+        return pool
+
+    def _hear_answer(
+        self, uid: ClaimUID, fact: ClaimAnswered | None, headers: Mapping[str, str]
+    ) -> Iterator[Key]:
+        if fact is None:
+            self.answers.pop(uid, None)
+        else:
+            self.answers[uid] = (fact, headers)
+        if uid in self.claims:
+            yield from self._about_claim(self.claims[uid])
+
+    def _hear_told(self, key: FactKey, fact: Fact | None) -> Key:
+        if fact is None:
+            self.told.pop(key, None)
+        else:
+            self.told[key] = fact
+        return key
+
+    # What Kubernetes shows.
+
+    def listed(self, kind: kube.Kind[Any], objects: Sequence[Any]) -> Iterator[Key]:
+        """All there is of a kind: what is known otherwise is gone."""
+        there = {found.metadata.uid for found in objects}
+        for known in self._known(kind):
+            if known.metadata.uid not in there:
+                yield from self.gone(kind, known)
+        for found in objects:
+            yield from self.seen(kind, found)
+
+    def seen(self, kind: kube.Kind[Any], found: Any) -> Iterator[Key]:
+        match found:
+            case Node():
+                self.nodes[found.metadata.name] = found
+                yield from self._about_node(found)
+            case DeviceClass():
+                self.classes[found.metadata.name] = found
+                yield FactKey(CLASSES.kind, found.metadata.name)
+            case ResourceClaim():
+                yield from self._see_claim(found)
+            case Pod():
+                yield from self._see_pod(found)
+            case ResourceSlice():
+                self.keep_slice(found)
+                yield _pool_of(found)
+            case _:
+                raise AssertionError(f"nobody asked for {kind.name}")
+
+    def gone(self, kind: kube.Kind[Any], found: Any) -> Iterator[Key]:
+        match found:
+            case Node():
+                self.nodes.pop(found.metadata.name, None)
+                yield from self._about_node(found)
+            case DeviceClass():
+                self.classes.pop(found.metadata.name, None)
+                yield FactKey(CLASSES.kind, found.metadata.name)
+            case ResourceClaim():
+                yield from self._lose_claim(found)
+            case Pod():
+                self._pod_versions.pop(_pod_key(found), None)
+                yield from self._lose_pod(_pod_key(found))
+            case ResourceSlice():
+                self.drop_slice(found.metadata.name)
+                yield _pool_of(found)
+            case _:
+                raise AssertionError(f"nobody asked for {kind.name}")
+
+    def keep_slice(self, found: ResourceSlice) -> None:
+        """As it is stored; an older version than the one known is old news."""
+        known = self._slices.get(found.metadata.name)
+        if known is None or _version(found) >= _version(known) or known.metadata.uid != found.metadata.uid:
+            self._slices[found.metadata.name] = found
+
+    def drop_slice(self, name: str) -> None:
+        self._slices.pop(name, None)
+
+    def keep_claim(self, found: ResourceClaim) -> None:
+        """As our own write left it, without waiting to see it."""
+        known = self.claims.get(found.uid)
+        if known is not None and _version(found) >= _version(known):
+            self.claims[found.uid] = found
+
+    def keep_pod(self, found: Pod) -> None:
+        """As our own write left it: no longer gated, whatever the watch still brings of before."""
+        self._pod_versions[_pod_key(found)] = _version(found)
+        if not is_gated(found, ALLOCATION_LABEL):
+            self._gated.pop(_pod_key(found), None)
+
+    # What may be asked.
+
+    def slices(self, key: PoolKey) -> tuple[ResourceSlice, ...]:
+        """The stored slices of a pool, by name."""
+        found = (item for item in self._slices.values() if _pool_of(item) == key)
+        return tuple(sorted(found, key=lambda item: item.metadata.name))
+
+    def pod(self, key: PodKey) -> Pod | None:
+        """A pod that waits behind our gate."""
+        return self._gated.get(key)
+
+    def claims_of(self, pod: Pod) -> tuple[ResourceClaim, ...] | None:
+        """All claims of a pod; None while one of them is not there yet."""
+        names = claim_names(pod)
+        if names is None:
+            return None
+        uids = [self._claim_uids.get((pod.metadata.namespace, name)) for name in names]
+        found = [self.claims[uid] for uid in uids if uid is not None]
+        return tuple(found) if len(found) == len(uids) else None
+
+    def gated_pods(self, claim: ResourceClaim) -> tuple[Pod, ...]:
+        """The pods behind our gate that use this claim, in order of name."""
+        found = [
+            pod
+            for key, pod in self._gated.items()
+            if key.namespace == claim.metadata.namespace and claim.metadata.name in (claim_names(pod) or ())
+        ]
+        return tuple(
+            sorted(found, key=lambda pod: (pod.metadata.creation_timestamp or "", pod.metadata.name))
+        )
+
+    def allocations(self) -> dict[ClaimUID, AllocationResult]:
+        """What the allocator has given."""
+        return {
+            uid: fact.allocation for uid, (fact, _) in self.answers.items() if fact.allocation is not None
+        }
+
+    def every_key(self) -> Iterator[Key]:
+        """Everything that could be out of step: for a first look at all of it."""
+        yield from self.pools
+        yield from self.told
+        yield from (FactKey(NODES.kind, name) for name in self.nodes)
+        yield from (FactKey(CLASSES.kind, name) for name in self.classes)
+        yield from (FactKey(CLAIMS.kind, uid) for uid in self.claims)
+        yield from self._gated
+
+    def _known(self, kind: kube.Kind[Any]) -> list[Any]:
+        known: dict[str, Mapping[Any, Any]] = {
+            kube.NODES.name: self.nodes,
+            kube.CLASSES.name: self.classes,
+            kube.CLAIMS.name: self.claims,
+            kube.PODS.name: self._gated,
+            kube.SLICES.name: self._slices,
+        }
+        return list(known[kind.name].values())
+
+    def _about_node(self, node: Node) -> Iterator[Key]:
+        yield FactKey(NODES.kind, node.metadata.name)
+        yield from (key for key in self.pools if key.node == node.metadata.name)
+
+    def _about_claim(self, claim: ResourceClaim) -> Iterator[Key]:
+        yield FactKey(CLAIMS.kind, claim.uid)
+        for pod in self.gated_pods(claim):
+            yield _pod_key(pod)
+            yield from self._claim_keys(pod)
+
+    def _claim_keys(self, pod: Pod) -> Iterator[Key]:
+        for name in claim_names(pod) or ():
+            uid = self._claim_uids.get((pod.metadata.namespace, name))
+            if uid is not None:
+                yield FactKey(CLAIMS.kind, uid)
+
+    def _see_claim(self, found: ResourceClaim) -> Iterator[Key]:
+        name = (found.metadata.namespace, found.metadata.name)
+        before = self._claim_uids.get(name)
+        if before is not None and before != found.uid:
+            yield from self._lose_claim(self.claims[before])
+        known = self.claims.get(found.uid)
+        if known is None or _version(found) >= _version(known):
+            self.claims[found.uid] = found
+            self._claim_uids[name] = found.uid
+        yield from self._about_claim(found)
+
+    def _lose_claim(self, found: ResourceClaim) -> Iterator[Key]:
+        self.claims.pop(found.uid, None)
+        name = (found.metadata.namespace, found.metadata.name)
+        if self._claim_uids.get(name) == found.uid:
+            del self._claim_uids[name]
+        yield from self._about_claim(found)
+
+    def _see_pod(self, found: Pod) -> Iterator[Key]:
+        key = _pod_key(found)
+        if _version(found) < self._pod_versions.get(key, 0):
+            return
+        if is_gated(found, ALLOCATION_LABEL):
+            self._gated[key] = found
+            yield key
+            yield from self._claim_keys(found)
+        else:
+            yield from self._lose_pod(key)
+
+    def _lose_pod(self, key: PodKey) -> Iterator[Key]:
+        pod = self._gated.pop(key, None)
+        if pod is not None:
+            yield from self._claim_keys(pod)
+
+
+def _pod_key(pod: Pod) -> PodKey:
+    return PodKey(pod.metadata.namespace, pod.metadata.name)
+
+
+def _pool_of(found: ResourceSlice) -> PoolKey:
+    return PoolKey(found.spec.node_name or NodeName(""), found.spec.driver)
+
+
+def _version(found: Any) -> int:
+    """Resource versions of one resource are ordered numbers (Kubernetes 1.35 says so in its API)."""
+    text = found.metadata.resource_version
+    return int(text) if text.isdigit() else 0
+
+
+def is_from_kubernetes(fact: Fact | None) -> bool:
+    """Claims that users brought over the bus are in the same channel, and not ours to forget."""
+    return not isinstance(fact, ClaimObserved) or fact.claim.metadata.creation_timestamp is not None

@@ -1,0 +1,1 @@
+"""What Kubernetes should have, and how to get there: pure."""

@@ -1,0 +1,94 @@
+"""What the publisher tells of Kubernetes: only what others decide by, so that a changed annotation
+or a heartbeat is not news. Pure.
+"""
+
+from __future__ import annotations
+
+from slicewire.common.messages import (
+    ALLOCATION_LABEL,
+    CLAIMS,
+    CLASSES,
+    KUBE_SCHEDULER,
+    NODES,
+    SLICEWIRE,
+    ClaimObserved,
+    ClassObserved,
+    Fact,
+    NodeObserved,
+)
+from slicewire.common.model import (
+    ClaimUID,
+    DeviceClass,
+    Node,
+    NodeName,
+    ObjectMeta,
+    ResourceClaim,
+    ResourceClaimStatus,
+)
+from slicewire.publisher.cluster import Cluster, FactKey
+
+
+def fact_of(key: FactKey, cluster: Cluster) -> Fact | None:
+    """What there is to tell under this key now; None when Kubernetes has no such object."""
+    match key.kind:
+        case NODES.kind:
+            node = cluster.nodes.get(key.name)
+            return None if node is None else node_fact(node)
+        case CLASSES.kind:
+            found = cluster.classes.get(key.name)
+            return None if found is None else class_fact(found)
+        case CLAIMS.kind:
+            claim = cluster.claims.get(ClaimUID(key.name))
+            return None if claim is None else claim_fact(claim, cluster)
+        case kind:
+            raise AssertionError(f"no fact of ours is of kind {kind}")
+
+
+def node_fact(node: Node) -> NodeObserved:
+    meta = node.metadata
+    return NodeObserved(
+        name=NodeName(meta.name), uid=meta.uid, labels=dict(meta.labels), allocation=allocation_mode(node)
+    )
+
+
+def allocation_mode(node: Node) -> str:
+    """Who allocates the node's devices. Any other value of the label than ours is kube-scheduler's."""
+    asked = node.metadata.labels.get(ALLOCATION_LABEL, KUBE_SCHEDULER)
+    return SLICEWIRE if asked == SLICEWIRE else KUBE_SCHEDULER
+
+
+def class_fact(found: DeviceClass) -> ClassObserved:
+    return ClassObserved(device_class=DeviceClass(metadata=_identity(found.metadata), spec=found.spec))
+
+
+def claim_fact(claim: ResourceClaim, cluster: Cluster) -> ClaimObserved:
+    """Slicewire decides a claim while a pod behind its gate uses it, and stays the one who decided
+    while Kubernetes shows the allocation that it gave. All others are kube-scheduler's."""
+    bare = ResourceClaim(
+        metadata=_identity(claim.metadata),
+        spec=claim.spec,
+        status=ResourceClaimStatus(allocation=claim.status.allocation),
+    )
+    together = _together(claim, cluster)
+    ours = claim.status.allocation is not None and claim.uid in cluster.allocations()
+    decided_by = SLICEWIRE if together or ours else KUBE_SCHEDULER
+    return ClaimObserved(claim=bare, decided_by=decided_by, together=together)
+
+
+def _together(claim: ResourceClaim, cluster: Cluster) -> tuple[ClaimUID, ...]:
+    """The claims of the first pod that waits for this one; none while some are not there yet."""
+    for pod in cluster.gated_pods(claim):
+        claims = cluster.claims_of(pod)
+        if claims is not None:
+            return tuple(found.uid for found in claims)
+    return ()
+
+
+def _identity(meta: ObjectMeta) -> ObjectMeta:
+    return ObjectMeta(
+        name=meta.name,
+        namespace=meta.namespace,
+        uid=meta.uid,
+        creation_timestamp=meta.creation_timestamp,
+        deletion_timestamp=meta.deletion_timestamp,
+    )

@@ -1,0 +1,73 @@
+"""Slices out: what discovery told of a pool, as Kubernetes should have it."""
+
+from __future__ import annotations
+
+from slicewire.common import telemetry
+from slicewire.common.logs import Log
+from slicewire.common.messages import MANAGED_TAINT, SLICEWIRE
+from slicewire.common.model import DeviceTaint, Node, NodeName, ResourceSlice, wire
+from slicewire.publisher import kube
+from slicewire.publisher.cluster import Cluster, PoolKey
+from slicewire.publisher.core.difference import Change, Create, Delete, Update, difference
+from slicewire.publisher.core.slices import Owner, PoolWanted, desired_slices
+from slicewire.publisher.facts import allocation_mode
+from slicewire.publisher.kube import ApiNotFound, Kube
+
+_MANAGED = (DeviceTaint(key=MANAGED_TAINT, effect="NoSchedule"),)
+_log = Log("publisher.slices")
+
+
+class Slices:
+    def __init__(self, api: Kube, cluster: Cluster) -> None:
+        self._api = api
+        self._cluster = cluster
+
+    async def publish(self, key: PoolKey) -> None:
+        """Make the stored slices of the pool what they should be. Raises the faults of `kube`."""
+        wanted = self._wanted(key)
+        if wanted is None:
+            return
+        changes = difference(desired_slices(wanted), self._cluster.slices(key))
+        if not changes:
+            return
+        with telemetry.span("publish slices", node=key.node, driver=key.driver, changes=len(changes)):
+            for change in changes:
+                await self._apply(change)
+        _log.info("slices published", node=key.node, driver=key.driver, changes=len(changes))
+
+    def _wanted(self, key: PoolKey) -> PoolWanted | None:
+        """None where there is nothing to say: the node is not Kubernetes' (its slices go with it), or
+        no agent has spoken of the pool, and the slices may be another driver's."""
+        node, pool = self._cluster.nodes.get(key.node), self._cluster.pools.get(key)
+        if node is None or pool is None:
+            return None
+        return PoolWanted(
+            owner=Owner(name=NodeName(node.metadata.name), uid=node.metadata.uid),
+            driver=pool.driver,
+            pool=pool.pool,
+            devices=pool.devices,
+            shared_counters=pool.shared_counters,
+            taints=_taints(node),
+        )
+
+    async def _apply(self, change: Change) -> None:
+        match change:
+            case Create(found):
+                self._keep(await self._api.create(kube.SLICES.path, wire.document(found)))
+            case Update(found):
+                path = f"{kube.SLICES.path}/{found.metadata.name}"
+                self._keep(await self._api.replace(path, wire.document(found)))
+            case Delete(name, uid, resource_version):
+                try:
+                    await self._api.delete(f"{kube.SLICES.path}/{name}", uid, resource_version)
+                except ApiNotFound:
+                    _log.info("slice is gone already", slice=name)
+                self._cluster.drop_slice(name)
+
+    def _keep(self, answer: bytes) -> None:
+        """What the server made of it, so that the next look does not depend on the watch being quick."""
+        self._cluster.keep_slice(wire.decode(answer, ResourceSlice))
+
+
+def _taints(node: Node) -> tuple[DeviceTaint, ...]:
+    return _MANAGED if allocation_mode(node) == SLICEWIRE else ()
