@@ -131,22 +131,22 @@ def with_gate(document: dict[str, Any]) -> dict[str, Any]:
 
 class Demo:
     def __init__(
-        self, story: Story, api: Api, client: Client, plan: system.Plan, spans: otlp.Receiver
+        self, story: Story, api: Api, client: Client, running: system.System, spans: otlp.Receiver
     ) -> None:
         self.story = story
         self.api = api
         self.client = client
-        self.plan = plan
+        self.running = running
+        self.plan = running.plan
         self.spans = spans
 
     async def run(self) -> None:
         await self.devices_are_discovered()
         await self.slices_are_published()
         await self.claims_are_allocated()
-        async with AsyncExitStack() as stack:
-            plugins = {node: await stack.enter_async_context(self._plugin(node)) for node in NODES}
+        async with self.kubelets() as plugins:
             await self.claims_are_prepared(plugins)
-            trace = (await self._entry_of(f"{TRACED_POD}-gpu")).trace.split("-")[1]
+            trace = await self.trace_of_the_pod()
             await self.claims_are_released(plugins)
         await self.the_trace_is_whole(trace)
 
@@ -245,6 +245,12 @@ class Demo:
             self.story.detail(line)
 
     @asynccontextmanager
+    async def kubelets(self) -> AsyncIterator[dict[str, Plugin]]:
+        """A kubelet on every node, with the driver registered."""
+        async with AsyncExitStack() as stack:
+            yield {node: await stack.enter_async_context(self._plugin(node)) for node in NODES}
+
+    @asynccontextmanager
     async def _plugin(self, node: str) -> AsyncIterator[Plugin]:
         kubelet = Kubelet(self.plan.node_folder(node) / "plugins_registry")
         async with kubelet.registered(NVIDIA_DRIVER, STEP_SECONDS) as plugin:
@@ -254,8 +260,11 @@ class Demo:
         heard = await self.client.now(LEDGERS)
         return [entry for ledger in library.latest(heard, LEDGERS) for entry in ledger.entries]
 
-    async def _entry_of(self, generated: str) -> LedgerEntry:
-        return next(e for e in await self._entries() if e.claim.name.startswith(generated))
+    async def trace_of_the_pod(self) -> str:
+        """The trace id of the claim that the demo shows."""
+        entries = await self._entries()
+        entry = next(e for e in entries if e.claim.name.startswith(f"{TRACED_POD}-gpu"))
+        return entry.trace.split("-")[1]
 
 
 def _claims_of(pod: dict[str, Any]) -> list[str]:
@@ -296,7 +305,7 @@ async def everything(folder: Path, story: Story) -> AsyncIterator[Demo]:
             )
             story.detail(f"bus {running.nats_url}, Kubernetes API {small.url}, files {folder}")
             async with library.connect(running.nats_url, patience_seconds=10) as client:
-                yield Demo(story, api, client, plan, spans)
+                yield Demo(story, api, client, running, spans)
 
 
 async def main() -> int:

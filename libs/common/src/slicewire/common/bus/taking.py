@@ -13,12 +13,12 @@ _BATCH = 64
 _PULL_SECONDS = 20
 _SILENCE_SECONDS = 7
 _RETRY_SECONDS = 0.5
-_ACK_WAIT_SECONDS = 5
+_ACK_WAIT_SECONDS = 2
 _NANOSECONDS = 1_000_000_000
 
 
 async def take(link: Link, stream: str, durable: str, subject: str) -> AsyncIterator[Message]:
-    """Messages, each to be ended by its taker; one not ended in five seconds is handed out again."""
+    """Messages, each to be ended by its taker; one not ended in two seconds is handed out again."""
     async with link.listen() as (inbox_subject, inbox):
         while True:
             try:
