@@ -12,7 +12,8 @@ import pytest
 from tests.kubeapi.cluster import JSON_PATCH, MERGE, STRATEGIC, Cluster, a_cluster
 from tests.kubeapi.examples import a_claim, a_device, a_slice, an_allocation
 
-GUARD = "resource.kubernetes.io/delete-protection"
+GUARD = "contract.example.com/hold"
+"""No controller of a real cluster takes this one off."""
 
 
 @pytest.fixture

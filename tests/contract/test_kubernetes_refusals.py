@@ -19,12 +19,12 @@ from tests.kubeapi.examples import (
     a_slice,
     a_template,
     an_allocation,
-    reserved_for,
 )
 
 TAINT = {"key": "example.com/sick", "effect": "NoSchedule"}
 COUNTERS = {"memory": {"value": "1Gi"}}
-POD = {"metadata": {"name": "p", "uid": "u-1"}}
+CONSUMER = {"apiGroup": "example.com", "resource": "things", "name": "t", "uid": "u-1"}
+"""Not a pod: a real cluster takes the reservations of pods that are not there back."""
 DEVICES = "spec.devices"
 REQUESTS = "spec.devices.requests"
 
@@ -73,6 +73,10 @@ def policy(multiple: bool = True, **rules: Any) -> list[dict[str, Any]]:
         ({"devices": [a_device(attributes=many(33, {"int": 1}))]}, f"{DEVICES}[0]"),
         ({"devices": [a_device(attributes={"a": {}})]}, f"{DEVICES}[0].attributes[a]"),
         ({"devices": [a_device(attributes={"a": {"int": 1, "bool": True}})]}, f"{DEVICES}[0].attributes[a]"),
+        (
+            {"devices": [a_device(attributes={"a": {"string": "x" * 65}})]},
+            f"{DEVICES}[0].attributes[a].string",
+        ),
         ({"devices": [a_device(attributes={"a": {"version": "v1"}})]}, f"{DEVICES}[0].attributes[a].version"),
         ({"devices": [a_device(taints=[{"key": "a", "effect": "Maybe"}])]}, f"{DEVICES}[0].taints[0].effect"),
         ({"devices": [a_device(taints=[{"effect": "None"}])]}, f"{DEVICES}[0].taints[0].key"),
@@ -259,7 +263,7 @@ async def write_status(cluster: Cluster, status: dict[str, Any], name: str = "c"
         ({"allocation": an_allocation(pool="")}, "status.allocation.devices.results[0].pool"),
         ({"allocation": an_allocation("GPU")}, "status.allocation.devices.results[0].device"),
         ({"allocation": an_allocation(shareID="me")}, "status.allocation.devices.results[0].shareID"),
-        ({"reservedFor": [reserved_for(POD)]}, "status.reservedFor"),
+        ({"reservedFor": [CONSUMER]}, "status.reservedFor"),
         (
             {"allocation": an_allocation(), "devices": [{"driver": "a.b", "pool": "p", "device": "d"}]},
             "status.devices[0]",
@@ -277,7 +281,7 @@ async def test_a_status_with_one_thing_wrong_is_refused(
 
 async def test_an_allocation_is_written_once_and_then_only_cleared(cluster: Cluster) -> None:
     await cluster.create(cluster.claims, a_claim("c"))
-    held = {"allocation": an_allocation(), "reservedFor": [reserved_for(POD)]}
+    held = {"allocation": an_allocation(), "reservedFor": [CONSUMER]}
     assert (await write_status(cluster, held)).code == 200
     changed = await write_status(cluster, {**held, "allocation": an_allocation("gpu-1")})
     assert (changed.code, changed.fields) == (422, {"status.allocation"})
@@ -301,9 +305,9 @@ async def test_what_drivers_told_goes_with_the_allocation(cluster: Cluster) -> N
 
 async def test_nobody_new_is_reserved_on_a_claim_that_is_going(cluster: Cluster) -> None:
     guarded = a_claim("c")
-    guarded["metadata"]["finalizers"] = ["resource.kubernetes.io/delete-protection"]
+    guarded["metadata"]["finalizers"] = ["contract.example.com/hold"]
     await cluster.create(cluster.claims, guarded)
     await write_status(cluster, {"allocation": an_allocation()})
     await cluster.ask("DELETE", f"{cluster.claims}/c")
-    refused = await write_status(cluster, {"allocation": an_allocation(), "reservedFor": [reserved_for(POD)]})
+    refused = await write_status(cluster, {"allocation": an_allocation(), "reservedFor": [CONSUMER]})
     assert (refused.code, refused.fields) == (422, {"status.reservedFor"})

@@ -1,0 +1,133 @@
+"""The small Kubernetes API server: a store behind HTTP, on this machine's loopback only.
+
+    async with serving() as api:
+        api.write_kubeconfig(path)
+
+It authenticates and authorizes nobody, and serves `v1` of each group. Objects live as long as their
+store: give `serving` the same store and port again, and it is the same cluster after an outage.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from aiohttp import web
+
+from tests.kubeapi.answers import answer, refusal
+from tests.kubeapi.discovery import documents
+from tests.kubeapi.faults import Call, Drop, Expire, Fault, Faults, LoseAnswer, Refuse, Slow
+from tests.kubeapi.parameters import read_watching
+from tests.kubeapi.statuses import Refused, expired, injected
+from tests.kubeapi.store import Store
+from tests.kubeapi.targets import Target, read_path
+from tests.kubeapi.verbs import VERBS, call_of
+from tests.kubeapi.watching import Watches
+
+_LARGEST_BODY = 3 * 1024 * 1024
+_REMEMBERED_CALLS = 10_000
+_HEALTH = {"/healthz", "/readyz", "/livez"}
+
+
+class KubeApi:
+    """A running API, and what a test may do to it."""
+
+    def __init__(self, store: Store, bookmark_every_seconds: float) -> None:
+        self.url = ""
+        self.store = store
+        self.faults = Faults()
+        self.calls: deque[Call] = deque(maxlen=_REMEMBERED_CALLS)
+        """What was asked, oldest first."""
+        self.watches = Watches(store.history, bookmark_every_seconds)
+        self._documents = documents()
+
+    def write_kubeconfig(self, path: Path) -> Path:
+        """A kubeconfig for `kubectl` and every client library."""
+        cluster = {"name": "small", "cluster": {"server": self.url}}
+        user = {"name": "anyone", "user": {"token": "anyone"}}
+        context = {"name": "small", "context": {"cluster": "small", "user": "anyone"}}
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [cluster],
+            "users": [user],
+            "contexts": [context],
+            "current-context": "small",
+        }
+        path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+        return path
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer anything; every refusal becomes a Status."""
+        try:
+            return await self._answer(request)
+        except Refused as refused:
+            return refusal(refused)
+        except web.HTTPRequestEntityTooLarge:
+            told = f"Request entity too large: limit is {_LARGEST_BODY}"
+            return refusal(Refused(413, "RequestEntityTooLarge", told))
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        if request.path in _HEALTH:
+            return web.Response(text="ok")
+        if document := self._documents.get(request.path.rstrip("/")):
+            return answer(document)
+        target = read_path(request.path)
+        call = call_of(target, request)
+        self.calls.append(call)
+        fault = self.faults.strike(call)
+        await _suffer(fault, call, request)
+        response = await self._serve(target, call, request, fault)
+        if isinstance(fault, LoseAnswer):
+            _hang_up(request)
+        return response
+
+    async def _serve(
+        self, target: Target, call: Call, request: web.Request, fault: Fault | None
+    ) -> web.StreamResponse:
+        if call.verb == "watch":
+            return await self.watches.serve(request, read_watching(target, request.query), fault)
+        return await VERBS[call.verb](self.store, target, request)
+
+
+async def _suffer(fault: Fault | None, call: Call, request: web.Request) -> None:
+    match fault:
+        case Slow(seconds):
+            await asyncio.sleep(seconds)
+        case Refuse(code, retry_after_seconds):
+            raise injected(code, retry_after_seconds)
+        case Expire() if call.verb != "watch":
+            raise expired("The resourceVersion for the provided list is too old.")
+        case Drop():
+            _hang_up(request)
+            raise injected(503, 0)
+
+
+def _hang_up(request: web.Request) -> None:
+    if request.transport is not None:
+        request.transport.abort()
+
+
+@asynccontextmanager
+async def serving(
+    port: int = 0, *, store: Store | None = None, bookmark_every_seconds: float = 60
+) -> AsyncIterator[KubeApi]:
+    """Serve on 127.0.0.1 until the block ends; port 0 takes any that is free."""
+    api = KubeApi(store or Store(), bookmark_every_seconds)
+    app = web.Application(client_max_size=_LARGEST_BODY)
+    app.router.add_route("*", "/{path:.*}", api.handle)
+    runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", port)
+        await site.start()
+        host, bound = runner.addresses[0][:2]
+        api.url = f"http://{host}:{bound}"
+        yield api
+    finally:
+        api.watches.cut()
+        await runner.cleanup()
