@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import Coroutine
 from enum import StrEnum
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -24,6 +25,7 @@ from slicewire.common.messages import (
     ClaimAnswered,
     ClaimPrepared,
 )
+from slicewire.common.model import ClaimUID
 
 app = typer.Typer(
     help="GPU allocation as a live stream of facts.",
@@ -110,18 +112,36 @@ async def _claim(given: documents.Documents, url: str, prepare: bool, output: st
         for device_class in given.classes:
             await client.define(device_class)
             console.complain(f"class {device_class.metadata.name} is known")
-        answers = [
-            answer for group in groups if group.claims for answer in await client.allocate(*group.claims)
-        ]
+        answers = await _answers(client, groups)
         prepared = await _prepare(client, answers) if prepare else []
         _show_answers(answers, prepared, output)
     if any(answer.refusal for answer in answers) or any(done.error for done in prepared):
         raise typer.Exit(1)
 
 
+async def _answers(client: Client, groups: tuple[documents.Group, ...]) -> list[ClaimAnswered]:
+    """One answer a claim, in the order of the file: a claim that two pods share is asked for with each."""
+    answers: dict[ClaimUID, ClaimAnswered] = {}
+    for group in groups:
+        if group.claims:
+            answers |= {answer.claim.uid: answer for answer in await client.allocate(*group.claims)}
+    return list(answers.values())
+
+
 async def _prepare(client: Client, answers: list[ClaimAnswered]) -> list[ClaimPrepared]:
-    allocated = [answer for answer in answers if answer.allocation and answer.allocation.devices.results]
-    return [await client.prepare(answer) for answer in allocated]
+    return [
+        await _prepared(client, answer)
+        for answer in answers
+        if answer.allocation and answer.allocation.devices.results
+    ]
+
+
+async def _prepared(client: Client, answer: ClaimAnswered) -> ClaimPrepared:
+    """A node that declines, or whose node-prep is away, must not hide what the claim was given."""
+    try:
+        return await client.prepare(answer)
+    except SaidNo as no:
+        return ClaimPrepared(node=answer.node, claim=answer.claim, error=str(no))
 
 
 def _show_answers(answers: list[ClaimAnswered], prepared: list[ClaimPrepared], output: str) -> None:
@@ -261,8 +281,25 @@ def _stop(reason: str, status: int) -> NoReturn:
     raise typer.Exit(status)
 
 
+def _hand_over(context: typer.Context) -> None:
+    """Run a command that another distribution brings."""
+    name = context.info_name or ""
+    for point in metadata.entry_points(group="slicewire.commands", name=name):
+        raise typer.Exit(point.load()(context.args))
+    _stop(f"`slicewire {name}` comes with the allocator: pip install 'slicewire-allocator[offline]'", 1)
+
+
+_HANDED_OVER = {
+    "simulate": "Allocate offline: cases as JSON lines in, answers as JSON lines out.",
+    "cel": "Check a CEL selector, and evaluate it for devices, offline.",
+}
+
+
 def main() -> None:
     app.command(name="up")(upcommand.up)
+    for name, text in _HANDED_OVER.items():
+        settings = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+        app.command(name=name, help=text, context_settings=settings)(_hand_over)
     app()
 
 

@@ -6,8 +6,10 @@ claims (a Deployment, a Namespace) is set aside, not an error.
 
 from __future__ import annotations
 
+import math
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from typing import Any, TypeVar
 
 import msgspec
@@ -68,7 +70,7 @@ def read(text: str, source: str) -> Documents:
     """Raises `BadDocument`."""
     try:
         documents = [document for document in yaml.safe_load_all(text) if document is not None]
-    except yaml.YAMLError as error:
+    except _NOT_YAML as error:
         raise BadDocument(f"{source} is not YAML: {error}") from error
     found: dict[str, list[Any]] = {kind: [] for kind in ("DeviceClass", "ResourceClaim", *_OTHERS, "")}
     for number, document in enumerate(documents, 1):
@@ -83,6 +85,8 @@ def read(text: str, source: str) -> Documents:
     )
 
 
+# PyYAML's own constructors let all of these through: month 13, `!!int x`, `!!bool x`, `!!timestamp x`, depth.
+_NOT_YAML = (yaml.YAMLError, ValueError, KeyError, AttributeError, RecursionError)
 _OTHERS = ("ResourceClaimTemplate", "Pod")
 _KINDS: dict[str, type[Object]] = {
     "DeviceClass": DeviceClass,
@@ -95,29 +99,39 @@ def _read_one(document: Any, where: str) -> tuple[str, Any]:
     if not isinstance(document, Mapping) or not isinstance(document.get("kind"), str):
         raise BadDocument(f"{where}: not a Kubernetes object, it has no kind")
     kind, version = document["kind"], document.get("apiVersion")
-    plain = _without_dates(document)
+    if kind != "Pod" and kind not in _KINDS:
+        meta = document.get("metadata")
+        return "", f"{kind}/{meta.get('name', '') if isinstance(meta, Mapping) else ''}"
     try:
+        plain = _as_json(document)
         if kind == "Pod":
             return kind, _in_namespace(wire.convert(plain, Pod))
-        if kind not in _KINDS:
-            return "", f"{kind}/{(document.get('metadata') or {}).get('name', '')}"
         if version not in API_VERSIONS:
             raise BadDocument(
                 f"{where}: apiVersion {version!r} of {kind} is not one of {', '.join(API_VERSIONS)}"
             )
         value = wire.strictly(plain, _KINDS[kind])
-    except wire.Malformed as error:
+    except (wire.Malformed, RecursionError) as error:
         raise BadDocument(f"{where} ({kind}): {error}") from error
     return kind, value if kind == "DeviceClass" else _in_namespace(value)
 
 
-def _without_dates(value: Any) -> Any:
-    """YAML turns a bare timestamp into a date; the API has text there."""
-    if isinstance(value, Mapping):
-        return {str(key): _without_dates(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_without_dates(item) for item in value]
-    return value if isinstance(value, str | int | float | bool | None) else value.isoformat()
+def _as_json(value: Any) -> Any:
+    """YAML turns a bare timestamp into a date, where the API has text; what JSON cannot say is refused."""
+    match value:
+        case Mapping():
+            return {str(key): _as_json(item) for key, item in value.items()}
+        case list():
+            return [_as_json(item) for item in value]
+        case date():
+            return value.isoformat()
+        case None | bool() | int():
+            return value
+        case float() if math.isfinite(value):
+            return value
+        case str() if value.isascii() or not any("\ud800" <= sign <= "\udfff" for sign in value):
+            return value
+    raise wire.Malformed(f"{value!r} cannot be said in JSON")
 
 
 def _in_namespace(value: Any) -> Any:
@@ -148,6 +162,11 @@ def _of_pod(
     made, known = [], []
     namespace = pod.metadata.namespace
     for entry in pod.spec.resource_claims:
+        if bool(entry.resource_claim_name) == bool(entry.resource_claim_template_name):
+            raise BadDocument(
+                f"pod {namespace}/{pod.metadata.name}: spec.resourceClaims {entry.name!r} must name either a"
+                " resourceClaimName or a resourceClaimTemplateName"
+            )
         label = f"{namespace}/{entry.resource_claim_name}"
         if entry.resource_claim_template_name:
             made.append(_from_template(pod, entry, templates))
@@ -183,5 +202,6 @@ def with_uid(claim: ResourceClaim, uid: str = "") -> ResourceClaim:
 
 
 def every_claim(documents: Documents) -> Iterator[ResourceClaim]:
-    for group in groups(documents):
-        yield from group.claims
+    """Each once, though two pods may share it."""
+    found = {claim.label: claim for group in groups(documents) for claim in group.claims}
+    yield from found.values()

@@ -53,6 +53,7 @@ class Broker:
             async with asyncio.timeout(_START_SECONDS):
                 self._port = await self._told_port(ports)
         except TimeoutError:
+            await self.kill()
             raise NoBroker(f"nats-server did not start; see {self._folder / 'nats-server.log'}") from None
 
     async def _told_port(self, ports: Path) -> int:

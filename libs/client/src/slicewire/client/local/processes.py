@@ -55,11 +55,10 @@ class Child:
             status = await self._process.wait()
             short = loop.time() - begun < _SHORTEST_LIFE_SECONDS
             self._restarts = self._restarts + 1 if short else 0
-            wait = min(2.0 ** (self._restarts - 2), _MOST_WAIT_SECONDS) if short else 0.0
             self._say(
                 f"{self.command.name} ended ({_ending(status)}); starting it again; see {self.command.log}"
             )
-            await asyncio.sleep(wait)
+            await asyncio.sleep(wait_seconds(self._restarts))
 
     def kill(self) -> None:
         """kill -9, as a crash would."""
@@ -78,6 +77,11 @@ class Child:
         except TimeoutError:
             process.kill()
             await process.wait()
+
+
+def wait_seconds(short_lives: int) -> float:
+    """How long to wait before the next start, after so many lives in a row that were short."""
+    return min(2.0 ** min(short_lives - 2, 10), _MOST_WAIT_SECONDS) if short_lives else 0.0
 
 
 def find_program(program: str) -> Path:

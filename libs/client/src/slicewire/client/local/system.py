@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from slicewire.client.local import broker
-from slicewire.client.local.processes import Child, Command
+from slicewire.client.local.processes import Child, Command, find_program
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,11 +46,9 @@ def node_names(count: int) -> tuple[str, ...]:
 
 def commands(plan: Plan, nats_url: str) -> tuple[Command, ...]:
     """Every process but the broker."""
-    common = {
-        "SLICEWIRE_NATS_URL": nats_url,
-        "SLICEWIRE_OTLP_ENDPOINT": plan.otlp_endpoint,
-        "SLICEWIRE_LOG_FORMAT": "text",
-    }
+    common = {"SLICEWIRE_NATS_URL": nats_url, "SLICEWIRE_LOG_FORMAT": "text"}
+    if plan.otlp_endpoint:  # else OTEL_EXPORTER_OTLP_ENDPOINT, which the processes inherit, counts
+        common["SLICEWIRE_OTLP_ENDPOINT"] = plan.otlp_endpoint
     found = [
         *(_allocator(plan, number, common) for number in range(1, plan.allocators + 1)),
         *(command for node in plan.nodes for command in _agents(plan, node, common)),
@@ -128,6 +126,8 @@ async def running(plan: Plan, say: Callable[[str], None]) -> AsyncIterator[Syste
 
     Raises `NoBroker`, `NotInstalled`.
     """
+    for command in commands(plan, ""):
+        find_program(command.program)
     for folder in (plan.folder / "logs", *(plan.node_folder(node) for node in plan.nodes)):
         folder.mkdir(parents=True, exist_ok=True)
     async with broker.running(plan.folder / "nats", plan.port) as nats_server:

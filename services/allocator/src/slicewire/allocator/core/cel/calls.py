@@ -83,8 +83,12 @@ def metered(overloads: tuple[Overload, ...], arguments: tuple[Run, ...]) -> Run:
     def run(frame: Frame) -> Any:
         values = tuple([argument(frame) for argument in arguments])
         overload = dispatch.overload(values)
+        price = overload.price
+        if not price.by_result:
+            charge(frame, price.charge(values, None))
         result = overload.run(frame, *values) if overload.pays else overload.run(*values)
-        charge(frame, overload.price.charge(values, result))
+        if price.by_result:
+            charge(frame, price.charge(values, result))
         return result
 
     return run

@@ -16,6 +16,7 @@ from slicewire.allocator.core.cel.environment import Environment
 from slicewire.allocator.core.cel.faults import Rejected
 from slicewire.allocator.core.cel.functions import overloads_of
 from slicewire.allocator.core.cel.overload import Overload
+from slicewire.allocator.core.cel.resolve import complaint, resolved
 from slicewire.allocator.core.cel.syntax import (
     Bind,
     Call,
@@ -150,35 +151,16 @@ class _Checker:
         declared = self._declared(function)
         if not declared:
             return self._undeclared(function, node.at)
-        matching = []
-        result: Type | None = None
-        for overload in declared:
-            if overload.member is not member or len(overload.parameters) != len(given):
-                continue
-            found, *wanted = self._signature(overload)
-            if not self._unifier.accepts(tuple(wanted), given):
-                continue
-            matching.append(overload)
-            found = self._unifier.resolved(found)
-            result = found if result is None or result == found or types.is_dynamic(result) else DYN
-        if result is None:
-            raise self._no_overload(node, function, member, given)
-        self._overloads[node] = tuple(matching)
-        return result
-
-    def _signature(self, overload: Overload) -> tuple[Type, ...]:
-        signature = (overload.result, *overload.parameters)
-        return self._unifier.renamed(signature) if overload.generic else signature
+        resolution = resolved(self._unifier, declared, given, member=member)
+        if resolution is None:
+            raise Rejected(complaint(self._unifier, function, given, member=member), node.at)
+        self._overloads[node] = resolution.overloads
+        return resolution.result
 
     def _declared(self, function: str) -> tuple[Overload, ...]:
         if function == "includes" and not self._environment.knows_list_attributes:
             return ()
         return overloads_of(function)
-
-    def _no_overload(self, node: Call, function: str, member: bool, given: tuple[Type, ...]) -> Rejected:
-        shown = [str(self._unifier.resolved(kind, final=True)) for kind in given]
-        signature = f"{shown[0]}.({', '.join(shown[1:])})" if member else f"({', '.join(shown)})"
-        return Rejected(f"found no matching overload for '{function}' applied to '{signature}'", node.at)
 
     def logic(self, node: Logic) -> Type:
         for operand in node.operands:
@@ -197,8 +179,7 @@ class _Checker:
         given = tuple(self.check(part) for part in (node.condition, node.then, node.otherwise))
         either = self._unifier.fresh()
         if not self._unifier.accepts((BOOL, either, either), given):
-            shown = ", ".join(str(self._unifier.resolved(kind, final=True)) for kind in given)
-            raise Rejected(f"found no matching overload for '_?_:_' applied to '({shown})'", node.at)
+            raise Rejected(complaint(self._unifier, "_?_:_", given, member=False), node.at)
         return self._unifier.resolved(either)
 
     def list(self, node: ListLiteral) -> Type:

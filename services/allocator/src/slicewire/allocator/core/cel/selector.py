@@ -20,12 +20,20 @@ _EVERYTHING = Environment()
 @lru_cache(maxsize=1024)
 def compile_selector(expression: str, environment: Environment = _EVERYTHING) -> Program | CompileFault:
     """The program of an expression that gives a bool for a device. The same text is compiled once."""
-    if len(expression.encode("utf-8", "replace")) > LONGEST_EXPRESSION:
-        return CompileFault(f"the expression is longer than {LONGEST_EXPRESSION} bytes", 1, 1)
     try:
+        _check_text(expression)
         tree = parse(expression)
         checked = check(tree, environment)
-        check_written(tree)
+        check_written(tree, checked.types)
         return Program(expression, tree, checked)
     except Rejected as rejected:
         return rejected.located(expression)
+
+
+def _check_text(expression: str) -> None:
+    try:
+        size = len(expression.encode())
+    except UnicodeEncodeError as error:
+        raise Rejected("Syntax error: not valid Unicode text", error.start) from None
+    if size > LONGEST_EXPRESSION:
+        raise Rejected(f"the expression is longer than {LONGEST_EXPRESSION} bytes", 0)

@@ -1,30 +1,44 @@
-"""Faults in arguments that are written out, found without a device: patterns, durations, timestamps."""
+"""Faults in what is written out, found without a device: patterns, durations, timestamps, formats."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from slicewire.allocator.core.cel.faults import Failed, Rejected
+from slicewire.allocator.core.cel.functions.clauses import format_fault
 from slicewire.allocator.core.cel.functions.regex import pattern_fault
 from slicewire.allocator.core.cel.functions.times import parsed_duration, parsed_timestamp
-from slicewire.allocator.core.cel.syntax import Call, Literal, Node, walk
+from slicewire.allocator.core.cel.syntax import Call, ListLiteral, Literal, Node, walk
+from slicewire.allocator.core.cel.types import Type
 
 
-def check_written(tree: Node) -> None:
+def check_written(tree: Node, types: Mapping[Node, Type]) -> None:
     """Refuse what can never be read."""
     for node, _ in walk(tree):
-        if isinstance(node, Call) and node.function in _ARGUMENTS:
-            position, fault = _ARGUMENTS[node.function]
-            operands = node.operands
-            argument = operands[position] if position < len(operands) else None
-            if isinstance(argument, Literal) and isinstance(argument.value, str):
-                _refuse(node.function, fault(argument.value), argument)
+        if not isinstance(node, Call):
+            continue
+        if node.function in _ARGUMENTS:
+            _check_argument(node)
+        if node.function == "format":
+            _check_format(node, types)
 
 
-def _refuse(function: str, fault: str | None, argument: Literal) -> None:
-    if fault is not None:
-        raise Rejected(f"invalid {function} argument: {fault}", argument.at)
+def _check_argument(call: Call) -> None:
+    position, find_fault = _ARGUMENTS[call.function]
+    argument = call.operands[position] if position < len(call.operands) else None
+    if isinstance(argument, Literal) and isinstance(argument.value, str):
+        fault = find_fault(argument.value)
+        if fault is not None:
+            raise Rejected(f"invalid {call.function} argument: {fault}", argument.at)
+
+
+def _check_format(call: Call, types: Mapping[Node, Type]) -> None:
+    match call.operands:
+        case (Literal(value=str() as pattern), ListLiteral() as arguments) if not arguments.optional:
+            fault = format_fault(pattern, tuple(types[item].name for item in arguments.items))
+            if fault is not None:
+                raise Rejected(fault, call.at)
 
 
 def _unreadable(parse: Callable[[str], Any]) -> Callable[[str], str | None]:

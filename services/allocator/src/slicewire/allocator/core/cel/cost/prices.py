@@ -38,8 +38,11 @@ class Estimate(NamedTuple):
 
 
 class Price(NamedTuple):
+    """`by_result`: the charge goes by what came out; every other charge is made before the work."""
+
     estimate: Callable[[tuple[Operand, ...]], Estimate]
     charge: Callable[[tuple[Any, ...], Any], int]
+    by_result: bool = False
 
 
 def fixed(cost: int) -> Price:
@@ -191,9 +194,11 @@ def _allocated(factor: float, size: int) -> int:
     return int(size * factor) + 1 + NEW_LIST
 
 
-NEW_LIST_LIKE_FIRST = Price(
-    lambda operands: _allocating(1, operands[0].size), lambda _, result: _allocated(1, size_of(result))
-)
+def _new_list(_: tuple[Any, ...], result: Any) -> int:
+    return _allocated(1, size_of(result))
+
+
+NEW_LIST_LIKE_FIRST = Price(lambda operands: _allocating(1, operands[0].size), _new_list, by_result=True)
 
 
 def _number(operand: Operand, otherwise: int) -> int:
@@ -205,10 +210,8 @@ def _sliced(operands: tuple[Operand, ...]) -> Estimate:
     return _allocating(1, exactly(max(end - start, 0)))
 
 
-SLICE = Price(_sliced, NEW_LIST_LIKE_FIRST.charge)
-RANGE = Price(
-    lambda operands: _allocating(1, exactly(_number(operands[0], MOST))), NEW_LIST_LIKE_FIRST.charge
-)
+SLICE = Price(_sliced, _new_list, by_result=True)
+RANGE = Price(lambda operands: _allocating(1, exactly(_number(operands[0], MOST))), _new_list, by_result=True)
 
 
 def _flattened(operands: tuple[Operand, ...]) -> Estimate:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable
 from typing import Any
 
 from slicewire.allocator.core.cel.cost.prices import AFFIX, Price, traversal
 from slicewire.allocator.core.cel.faults import Failed
+from slicewire.allocator.core.cel.functions.clauses import Clause, checked_clauses
 from slicewire.allocator.core.cel.functions.conversions import text_of
 from slicewire.allocator.core.cel.functions.growth import grow
 from slicewire.allocator.core.cel.functions.strings import quoted
@@ -23,36 +23,19 @@ from slicewire.allocator.core.cel.values import (
     value_of_key,
 )
 
-_CLAUSE = re.compile(r"%(?:(?P<percent>%)|(?:\.(?P<precision>[0-9]{1,3}))?(?P<verb>[sdfebxXo]))|(?P<bad>%)")
 _SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 _NAMED_NUMBERS = frozenset({"NaN", "Infinity", "-Infinity"})
-_DECIMALS = 6
 _MOST_DECIMALS = 340
 
 
 def _format(frame: Frame, pattern: str, arguments: tuple[Any, ...]) -> str:
-    """The pattern with each clause replaced by its argument; every argument must have its clause."""
+    """The pattern with each clause replaced by its argument."""
     writer = _Writer(frame)
-    waiting = iter(arguments)
-    used = 0
-    done = 0
-    for match in _CLAUSE.finditer(pattern):
-        if match["bad"]:
-            raise Failed(
-                f"could not parse formatting clause at position {match.start()} of the format string"
-            )
-        writer.write(pattern[done : match.start()])
-        done = match.end()
-        if match["percent"]:
-            writer.write("%")
-            continue
-        if used >= len(arguments):
-            raise Failed(f"index {used} out of range: the format string has more clauses than arguments")
-        writer.clause(match["verb"], match["precision"], next(waiting))
-        used += 1
-    if used < len(arguments):
-        raise Failed(f"too many arguments supplied to string.format (expected {used}, got {len(arguments)})")
-    writer.write(pattern[done:])
+    *filled, last = checked_clauses(pattern, len(arguments))
+    for clause, argument in zip(filled, arguments, strict=True):
+        writer.write(clause.before)
+        writer.clause(clause, argument)
+    writer.write(last.before)
     return writer.text()
 
 
@@ -75,11 +58,11 @@ class _Writer:
             self._paid = self._size
             grow(self._frame, self._size)
 
-    def clause(self, verb: str, precision: str | None, value: Any) -> None:
-        if verb == "s":
+    def clause(self, clause: Clause, value: Any) -> None:
+        if clause.verb == "s":
             self._value(value, 0)
         else:
-            self.write(_number(verb, precision, value))
+            self.write(_number(clause.verb, clause.decimals, value))
 
     def _value(self, value: Any, depth: int) -> None:
         if depth > DEEPEST_VALUE:
@@ -127,12 +110,12 @@ def _inside(value: Any) -> str:
     return _LITERALS.get(type(value), _alone)(value)
 
 
-def _number(verb: str, precision: str | None, value: Any) -> str:
+def _number(verb: str, decimals: int, value: Any) -> str:
     whole = isinstance(value, int) and type(value) is not bool
     if verb == "d" and whole:
         return str(int(value))
     if verb in {"f", "e"}:
-        return _decimal(verb, _DECIMALS if precision is None else int(precision), value)
+        return _decimal(verb, decimals, value)
     if verb in {"x", "X"} and isinstance(value, str | bytes):
         digits = (value.encode("utf-8", "replace") if isinstance(value, str) else value).hex()
         return digits.upper() if verb == "X" else digits

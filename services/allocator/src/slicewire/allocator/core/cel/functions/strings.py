@@ -146,7 +146,7 @@ def _joined_size(operands: tuple[Operand, ...]) -> Estimate:
 
 _TWICE: Callable[..., int] = traversal(times=2).charge
 _REPLACE, _SPLIT = Price(_replaced_size, _TWICE), Price(_split_size, _TWICE)
-_JOIN = Price(_joined_size, lambda _, result: scaled(size_of(result), 2 * PER_CHARACTER))
+_JOIN = Price(_joined_size, lambda _, result: scaled(size_of(result), 2 * PER_CHARACTER), by_result=True)
 _REWRITE = traversal(keeps_size=True)
 
 OVERLOADS = (

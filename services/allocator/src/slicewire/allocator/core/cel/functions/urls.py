@@ -108,6 +108,8 @@ OVERLOADS = (
     overload("Url.getHost() -> string", lambda url: url.host),
     overload("Url.getHostname() -> string", lambda url: _part("name", url).strip("[]")),
     overload("Url.getPort() -> string", lambda url: _part("port", url)),
-    overload("Url.getEscapedPath() -> string", lambda url: quote(url.path, safe=_PATH_SAFE)),
+    overload(
+        "Url.getEscapedPath() -> string", lambda url: quote(url.path, safe=_PATH_SAFE, errors="replace")
+    ),
     overload("Url.getQuery() -> map(string, list(string))", _query),
 )

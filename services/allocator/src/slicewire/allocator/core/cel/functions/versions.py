@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from slicewire.allocator.core.cel.cost.prices import traversal
 from slicewire.allocator.core.cel.faults import Failed
+from slicewire.allocator.core.cel.functions.arithmetic import int_in_range
 from slicewire.allocator.core.cel.overload import overload
 from slicewire.common.model import Semver
 
@@ -55,9 +56,9 @@ OVERLOADS = (
     overload("semver(string, bool) -> Semver", _semver, traversal()),
     overload("isSemver(string) -> bool", _is_semver, traversal()),
     overload("isSemver(string, bool) -> bool", _is_semver, traversal()),
-    overload("Semver.major() -> int", lambda version: version.major),
-    overload("Semver.minor() -> int", lambda version: version.minor),
-    overload("Semver.patch() -> int", lambda version: version.patch),
+    overload("Semver.major() -> int", lambda version: int_in_range(version.major)),
+    overload("Semver.minor() -> int", lambda version: int_in_range(version.minor)),
+    overload("Semver.patch() -> int", lambda version: int_in_range(version.patch)),
     overload("Semver.isGreaterThan(Semver) -> bool", lambda left, right: right < left),
     overload("Semver.isLessThan(Semver) -> bool", lambda left, right: left < right),
     overload("Semver.compareTo(Semver) -> int", lambda left, right: (right < left) - (left < right)),

@@ -1,0 +1,1 @@
+"""The allocator without a bus or a cluster: cases in, answers out."""
