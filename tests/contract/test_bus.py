@@ -137,10 +137,10 @@ async def test_a_fact_is_readable_json_with_cloudevents_and_trace_headers(
 
 async def test_a_malformed_message_is_counted_and_the_rest_goes_on(bus: NatsBus, nats_url: str) -> None:
     client = await raw_nats.connect(nats_url)
+    stream = client.jetstream()
     for number, body in enumerate((b"{", b'{"node": 3}', b"\xff\xfe", b"[" * 100_000, b"")):
-        await client.publish(f"slicewire.v1.state.inventory.bad{number}.d", body)
-    await client.publish("slicewire.v1.state.unknown.x", b"{}")
-    await client.flush()
+        await stream.publish(f"slicewire.v1.state.inventory.bad{number}.d", body)
+    await stream.publish("slicewire.v1.state.unknown.x", b"{}")
     await client.close()
     await bus.tell(INVENTORY, pool("good"))
     heard = await until_caught_up(bus.follow(INVENTORY))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import socket
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -31,10 +31,10 @@ class CommonSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The Kubernetes name of the node that node agents run on."""
     otlp_endpoint: str = ""
     """Where spans go (OTLP/HTTP); `OTEL_EXPORTER_OTLP_ENDPOINT` counts too. Empty: nowhere."""
-    log_level: str = "INFO"
-    log_format: str = "json"
+    log_level: Annotated[str, msgspec.Meta(pattern="^(?i:debug|info|warning|error)$")] = "INFO"
+    log_format: Literal["json", "text"] = "json"
     """`json`, or `text` for people."""
-    health_port: int = 0
+    health_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
     """Port of /healthz and /readyz on all addresses; 0 serves none."""
 
 
@@ -52,12 +52,12 @@ def from_environ(kind: type[S], part: str, environ: Mapping[str, str]) -> S:
         if not name.startswith(PREFIX) or name.startswith(others):
             continue
         if name not in names:
-            raise BadSettings(f"{name} is not a setting of {part.lower()}{_nearest(name, names)}")
+            raise BadSettings(f"{name} is not a setting of {part.lower()}{_nearest(name, part, names)}")
         given[names[name]] = value
     try:
         return msgspec.convert(given, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise BadSettings(_in_words(error, given, names)) from error
+        raise BadSettings(_in_words(error, given, names) + _choices(kind, error)) from error
 
 
 def _names(kind: type[CommonSettings], part: str) -> dict[str, str]:
@@ -69,16 +69,28 @@ def _names(kind: type[CommonSettings], part: str) -> dict[str, str]:
     }
 
 
-def _nearest(name: str, names: Mapping[str, str]) -> str:
-    near = difflib.get_close_matches(name, names, n=1)
-    return f"; did you mean {near[0]}?" if near else f"; there are {', '.join(sorted(names))}"
+def _nearest(name: str, part: str, names: Mapping[str, str]) -> str:
+    """What was meant, by the field alone: the prefix makes all names alike."""
+    bare = name.removeprefix(PREFIX).removeprefix(f"{part}_").lower()
+    near = difflib.get_close_matches(bare, names.values(), n=1)
+    meant = [known for known, field in names.items() if field in near]
+    return f"; did you mean {meant[0]}?" if meant else f"; there are {', '.join(sorted(names))}"
 
 
 def _in_words(error: msgspec.ValidationError, given: Mapping[str, str], names: Mapping[str, str]) -> str:
-    reason, _, path = str(error).partition(" - at `$.")
-    field = path.rstrip("`")
+    reason, field = str(error).partition(" - at `$.")[0], _field(error)
     name = next((name for name, known in names.items() if known == field), field)
     return f"{name}={given.get(field, '')!r}: {reason}"
+
+
+def _choices(kind: type[CommonSettings], error: msgspec.ValidationError) -> str:
+    """What there is to choose from, where the setting is a choice."""
+    hint = get_type_hints(kind).get(_field(error))
+    return f"; there are {', '.join(get_args(hint))}" if get_origin(hint) is Literal else ""
+
+
+def _field(error: msgspec.ValidationError) -> str:
+    return str(error).partition(" - at `$.")[2].rstrip("`")
 
 
 def described(kind: type[CommonSettings], part: str) -> str:

@@ -60,9 +60,11 @@ class Allocator:
         self._queue: deque[_Work] = deque()
         self._wake = asyncio.Event()
         self._caught_up = asyncio.Event()
+        self._is_serving = False
 
     def is_ready(self) -> bool:
-        return self._caught_up.is_set()
+        """Everything has been heard once, and questions are answered."""
+        return self._is_serving
 
     async def run(self) -> None:
         """For ever. One loop failing stops the allocator: started again, it rebuilds itself."""
@@ -78,6 +80,7 @@ class Allocator:
                 EXPLAIN: self._explain,
             }
             async with self._bus.serve(handlers, name="allocator"):
+                self._is_serving = True
                 await asyncio.Event().wait()
 
     async def _hear(self) -> None:

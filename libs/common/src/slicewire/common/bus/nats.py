@@ -379,16 +379,17 @@ async def connected(
     }
     if credentials:
         options["user_credentials"] = credentials
-    await _connect(client, url, options, patience_seconds)
     try:
+        await _connect(client, url, options, patience_seconds)
         _refuse_old(client)
         bus = NatsBus(client, name)
         link_box.append(bus.link)
         await _ensure_streams(bus, retention, patience_seconds)
         yield bus
     finally:
-        with suppress(*_LOST):
-            await client.flush(timeout=2)
+        if client.is_connected:
+            with suppress(*_LOST):
+                await client.flush(timeout=2)
         if not client.is_connected:  # closing would drain to a server that is away, and raise
             client._pending, client._pending_data_size = [], 0  # noqa: SLF001
         await client.close()
@@ -399,7 +400,6 @@ async def _connect(client: Client, url: str, options: dict[str, Any], patience_s
         async with asyncio.timeout(patience_seconds):
             await client.connect(servers=url, **options)
     except (TimeoutError, nats.errors.Error, OSError) as error:
-        await client.close()
         raise BusUnavailable(f"no NATS server answers at {url}") from error
 
 

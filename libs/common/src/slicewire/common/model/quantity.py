@@ -12,12 +12,14 @@ from fractions import Fraction
 from functools import lru_cache, total_ordering
 
 _GRAMMAR = re.compile(
-    r"(?P<sign>[+-]?)(?P<number>\d+\.?\d*|\.\d+)(?:(?P<suffix>[KMGTPE]i|[numkMGTPE])|[eE](?P<exponent>[+-]?\d{1,3}))?"
+    r"(?P<sign>[+-]?)(?P<number>[0-9]+\.?[0-9]*|\.[0-9]+)(?:(?P<suffix>[KMGTPE]i|[numkMGTPE])|[eE](?P<exponent>[+-]?[0-9]{1,3}))?"
 )
 _BINARY = {suffix: 1 << (10 * power) for power, suffix in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"), 1)}
 _DECIMAL = {"k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15, "E": 10**18}
 _SMALL = {"n": 10**9, "u": 10**6, "m": 10**3}
 _NANO = 10**9
+_LONGEST = 1024
+"""Characters of one quantity. Python stops reading numbers at 4300 digits, in words of its own."""
 
 
 class BadQuantity(ValueError):
@@ -66,6 +68,8 @@ class Quantity:
 
 @lru_cache(maxsize=4096)
 def _parse(text: str) -> int | Fraction:
+    if len(text) > _LONGEST:
+        raise BadQuantity(f"{text[:20]}… is not a quantity: it is longer than {_LONGEST} characters")
     match = _GRAMMAR.fullmatch(text)
     if match is None:
         raise BadQuantity(
@@ -88,6 +92,7 @@ def _parse(text: str) -> int | Fraction:
 
 def canonical(value: int | Fraction) -> str:
     """The shortest exact notation: whole binary multiples as `Ki…Ei`, else decimal, else nano."""
+    assert _NANO % value.denominator == 0, f"{value} is finer than a nano"
     if value.denominator != 1:
         for suffix, scale in (("m", 10**3), ("u", 10**6), ("n", _NANO)):
             if (scaled := value * scale).denominator == 1:

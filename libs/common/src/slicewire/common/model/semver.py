@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from functools import total_ordering
 
-_NUMBER = r"(?:0|[1-9]\d*)"
-_PRERELEASE = rf"(?:{_NUMBER}|\d*[A-Za-z-][0-9A-Za-z-]*)"
+_NUMBER = r"(?:0|[1-9][0-9]*)"
+_PRERELEASE = rf"(?:{_NUMBER}|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
 _GRAMMAR = re.compile(
     rf"(?P<major>{_NUMBER})\.(?P<minor>{_NUMBER})\.(?P<patch>{_NUMBER})"
     rf"(?:-(?P<pre>{_PRERELEASE}(?:\.{_PRERELEASE})*))?(?:\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?"
 )
-_LOOSE = re.compile(r"v?(\d+)(?:\.(\d+))?(?:\.(\d+))?([-+].*)?")
+_LOOSE = re.compile(r"v?([0-9]+)(?:\.([0-9]+))?(?:\.([0-9]+))?([-+].*)?")
 _LARGEST = 2**64 - 1
 
 _PreKey = tuple[int, tuple[tuple[int, int, str], ...]]
@@ -34,11 +34,13 @@ class Semver:
         match = _GRAMMAR.fullmatch(text)
         if match is None:
             raise BadSemver(f"{text!r} is not a semantic version MAJOR.MINOR.PATCH")
-        numbers = int(match["major"]), int(match["minor"]), int(match["patch"])
-        if max(numbers) > _LARGEST:
-            raise BadSemver(f"{text!r} has a number above {_LARGEST}")
         self.text = text
-        self._key = (*numbers, _precedence(match["pre"]))
+        self._key = (
+            _number(match["major"]),
+            _number(match["minor"]),
+            _number(match["patch"]),
+            _precedence(match["pre"]),
+        )
 
     @classmethod
     def normalized(cls, text: str) -> Semver:
@@ -46,7 +48,7 @@ class Semver:
         match = _LOOSE.fullmatch(text)
         if match is None:
             raise BadSemver(f"{text!r} does not begin like a version")
-        numbers = ".".join(str(int(part or 0)) for part in match.groups()[:3])
+        numbers = ".".join((part or "").lstrip("0") or "0" for part in match.groups()[:3])
         return cls(numbers + (match[4] or ""))
 
     @property
@@ -77,8 +79,14 @@ class Semver:
         return f"Semver({self.text!r})"
 
 
+def _number(digits: str) -> int:
+    if len(digits) > len(str(_LARGEST)) or int(digits) > _LARGEST:
+        raise BadSemver(f"{digits[:40]} in a semantic version is above {_LARGEST}")
+    return int(digits)
+
+
 def _precedence(prerelease: str | None) -> _PreKey:
     """Semver 2.0.0 section 11: none beats any; numbers below words; fewer fields below more."""
     if prerelease is None:
         return (1, ())
-    return (0, tuple((0, int(p), "") if p.isdigit() else (1, 0, p) for p in prerelease.split(".")))
+    return (0, tuple((0, _number(p), "") if p.isdigit() else (1, 0, p) for p in prerelease.split(".")))

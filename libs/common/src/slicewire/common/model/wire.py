@@ -60,14 +60,14 @@ def decode(data: bytes | str, kind: type[T]) -> T:
         return cast("T", _decoder(cast("Hashable", kind)).decode(data))
     except msgspec.ValidationError:
         return convert(_plain(data), kind)
-    except (msgspec.MsgspecError, BadQuantity, RecursionError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, BadQuantity, RecursionError, UnicodeError) as error:
         raise Malformed(str(error)) from error
 
 
 def _plain(data: bytes | str) -> object:
     try:
         return msgspec.json.decode(data)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
         raise Malformed(str(error)) from error
 
 
