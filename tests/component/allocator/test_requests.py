@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from slicewire.common.bus.port import Declined
-from slicewire.common.messages import ANSWERS, CLAIMS, EXPLAIN, ClaimRef, ExplainReply, ExplainRequest
+from slicewire.common.messages import (
+    ANSWERS,
+    CAPACITY,
+    CLAIMS,
+    EXPLAIN,
+    WHATIF,
+    CapacityReply,
+    CapacityRequest,
+    ClaimRef,
+    ExplainReply,
+    ExplainRequest,
+    WhatIfReply,
+    WhatIfRequest,
+)
 from slicewire.common.model import ClaimUID
-from tests.component.allocator.world import World, allocating, claim, pool, until
+from tests.component.allocator.world import CLASS, World, allocating, claim, pool, until
 
 
 async def test_a_claim_gets_its_devices_and_the_ledger_says_so(world: World) -> None:
@@ -114,3 +128,42 @@ async def test_before_any_node_has_spoken_a_claim_is_told_so(bus: object, nats_u
         assert answer.refusal.message == "no node has told its devices yet"
         await world.begin()
         await until(world.held, lambda found: "uid-early" in found)
+
+
+async def test_whatif_answers_for_a_world_without_some_claims_and_changes_nothing(world: World) -> None:
+    await world.allocate(claim("six", 6))
+    before = await world.held()
+    question = WhatIfRequest(claims=(claim("a", 2), claim("b", 2)))
+    refused = await world.bus.ask(WHATIF, question)
+    assert isinstance(refused, WhatIfReply)
+    assert all(answer.refusal for answer in refused.answers)
+    releasing = (ClaimRef(uid=ClaimUID("uid-six")),)
+    fits = await world.bus.ask(WHATIF, msgspec.structs.replace(question, releasing=releasing))
+    assert isinstance(fits, WhatIfReply)
+    given = [r.device for a in fits.answers if a.allocation for r in a.allocation.devices.results]
+    assert given == ["gpu-0", "gpu-1", "gpu-2", "gpu-3"]
+    assert await world.held() == before
+    unknown = (ClaimRef(uid=ClaimUID("nope")),)
+    declined = await world.bus.ask(WHATIF, msgspec.structs.replace(question, releasing=unknown))
+    assert declined == Declined(404, "there is no claim nope")
+
+
+async def test_capacity_counts_what_is_free_and_placeable(world: World) -> None:
+    await world.allocate(claim("three", 3))
+    reply = await world.bus.ask(CAPACITY, CapacityRequest())
+    assert isinstance(reply, CapacityReply)
+    (row,) = reply.classes
+    assert (row.device_class, row.node, row.devices, row.free, row.placeable) == (CLASS, "node-a", 8, 5, 5)
+    (status,) = reply.pools
+    assert (status.total_devices, status.allocated_devices, status.available_devices) == (8, 3, 5)
+    assert isinstance(await world.bus.ask(CAPACITY, CapacityRequest(device_class="nope")), Declined)
+
+
+async def test_two_requests_of_one_name_are_declined(world: World) -> None:
+    twin = claim("c")
+    requests = twin.spec.devices.requests * 2
+    devices = msgspec.structs.replace(twin.spec.devices, requests=requests)
+    declined = await world.declined(
+        msgspec.structs.replace(twin, spec=msgspec.structs.replace(twin.spec, devices=devices))
+    )
+    assert declined == Declined(400, "claims[0].spec.devices.requests: two are named 'gpu'")

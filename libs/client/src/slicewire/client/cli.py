@@ -22,6 +22,7 @@ from slicewire.common.messages import (
     INVENTORY,
     LEDGERS,
     PREPARED,
+    BadKey,
     ClaimAnswered,
     ClaimPrepared,
 )
@@ -227,6 +228,59 @@ async def _explain(asked: list[Any], url: str, output: str) -> None:
 
 
 @app.command()
+def whatif(
+    filename: Annotated[
+        Path, typer.Option("-f", "--filename", help="Kubernetes YAML; - reads standard input.")
+    ],
+    releasing: Annotated[
+        list[str] | None,
+        typer.Option(help="A claim that would be released first, [NAMESPACE/]NAME. May be repeated."),
+    ] = None,
+    nats_url: Url = "",
+    output: As = None,
+) -> None:
+    """Would all claims of a file fit together on one node, and where? Nothing is changed."""
+    claims = [documents.with_uid(claim) for claim in documents.every_claim(_read(filename))]
+    _run(_whatif(claims, releasing or [], nats_url, output or ""))
+
+
+async def _whatif(claims: list[Any], releasing: list[str], url: str, output: str) -> None:
+    async with library.connect(url) as client:
+        answers = await client.what_if(*claims, releasing=[library.ref(name) for name in releasing])
+    if output == "json" or (not output and not console.on_a_terminal()):
+        console.json_line(answers)
+    elif refusal := next((answer.refusal for answer in answers if answer.refusal), None):
+        console.say(f"No: {tables.explanation(refusal)}")
+    else:
+        for answer in answers:
+            assert answer.allocation is not None
+            devices = ", ".join(result.device for result in answer.allocation.devices.results)
+            console.say(f"{answer.claim.label} would get {devices or 'nothing'} on {answer.node}")
+    if any(answer.refusal for answer in answers):
+        raise typer.Exit(1)
+
+
+@app.command()
+def capacity(
+    device_class: Annotated[str, typer.Option("--class", help="Only this DeviceClass.")] = "",
+    node: Annotated[str, typer.Option(help="Only this node.")] = "",
+    nats_url: Url = "",
+    output: As = None,
+) -> None:
+    """How many devices are free, and how many could be given one after another, by class and node."""
+    _run(_capacity(device_class, node, nats_url, output or ""))
+
+
+async def _capacity(device_class: str, node: str, url: str, output: str) -> None:
+    async with library.connect(url) as client:
+        reply = await client.capacity(device_class, node)
+    if output == "json" or (not output and not console.on_a_terminal()):
+        console.json_line(reply)
+        return
+    console.rows(reply.classes, output, "No node has told a device of a known class.")
+
+
+@app.command()
 def events(
     nats_url: Url = "",
     new: Annotated[bool, typer.Option("--new", help="Only what is told from now on.")] = False,
@@ -266,7 +320,7 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
     """Run a command; what went wrong is one line and the next step, not a traceback."""
     try:
         asyncio.run(work)
-    except (SaidNo, BusTooOld, documents.BadDocument) as error:
+    except (SaidNo, BusTooOld, BadKey, documents.BadDocument) as error:
         _stop(str(error), 1)
     except BusUnavailable as error:
         _stop(f"{error}\nStart one with `slicewire up`, or name one with --nats-url.", 1)

@@ -111,9 +111,9 @@ def _read_one(document: Any, where: str) -> tuple[str, Any]:
                 f"{where}: apiVersion {version!r} of {kind} is not one of {', '.join(API_VERSIONS)}"
             )
         value = wire.strictly(plain, _KINDS[kind])
+        return kind, _named(value) if kind == "DeviceClass" else _in_namespace(value)
     except (wire.Malformed, RecursionError) as error:
         raise BadDocument(f"{where} ({kind}): {error}") from error
-    return kind, value if kind == "DeviceClass" else _in_namespace(value)
 
 
 def _as_json(value: Any) -> Any:
@@ -134,10 +134,14 @@ def _as_json(value: Any) -> Any:
     raise wire.Malformed(f"{value!r} cannot be said in JSON")
 
 
-def _in_namespace(value: Any) -> Any:
-    meta = value.metadata
-    if not meta.name:
+def _named(value: Any) -> Any:
+    if not value.metadata.name:
         raise wire.Malformed("metadata.name is missing")
+    return value
+
+
+def _in_namespace(value: Any) -> Any:
+    meta = _named(value).metadata
     namespace = meta.namespace or "default"
     return msgspec.structs.replace(value, metadata=msgspec.structs.replace(meta, namespace=namespace))
 

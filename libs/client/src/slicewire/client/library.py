@@ -22,11 +22,15 @@ from slicewire.common.bus.nats import connected
 from slicewire.common.bus.port import Bus, CaughtUp, Declined, Heard
 from slicewire.common.messages import (
     ALLOCATE,
+    CAPACITY,
     CLASSES,
     EXPLAIN,
     PREPARE,
     RELEASE,
+    WHATIF,
     AllocateRequest,
+    CapacityReply,
+    CapacityRequest,
     Channel,
     ClaimAnswered,
     ClaimPrepared,
@@ -37,11 +41,14 @@ from slicewire.common.messages import (
     Fact,
     PrepareRequest,
     ReleaseRequest,
+    WhatIfRequest,
 )
-from slicewire.common.model import ClaimName, ClaimUID, DeviceClass, Namespace, ResourceClaim
+from slicewire.common.model import ClaimName, ClaimUID, DeviceClass, Namespace, NodeName, ResourceClaim
 
 F = TypeVar("F", bound=Fact)
 DEFAULT_URL = "nats://127.0.0.1:4222"
+_QUESTION_SECONDS = 30.0
+"""Questions about a whole fleet take longer than claims."""
 _PREPARE_SECONDS = 45.0
 """The kubelet gives a preparation as long."""
 
@@ -117,6 +124,18 @@ class Client:
             ExplainRequest(claim=claim) if isinstance(claim, ClaimRef) else ExplainRequest(document=claim)
         )
         return _said(await self._bus.ask(EXPLAIN, request))
+
+    async def what_if(
+        self, *claims: ResourceClaim, releasing: Sequence[ClaimRef] = ()
+    ) -> tuple[ClaimAnswered, ...]:
+        """Would these claims fit together on one node, after those others were released?"""
+        request = WhatIfRequest(claims=claims, releasing=tuple(releasing))
+        return _said(await self._bus.ask(WHATIF, request, timeout_seconds=_QUESTION_SECONDS)).answers
+
+    async def capacity(self, device_class: str = "", node: str = "") -> CapacityReply:
+        """How many devices are free and placeable, by class, profile and node."""
+        request = CapacityRequest(device_class=device_class, node=NodeName(node))
+        return _said(await self._bus.ask(CAPACITY, request, timeout_seconds=_QUESTION_SECONDS))
 
     async def define(self, device_class: DeviceClass) -> None:
         """Make a DeviceClass known, where there is no Kubernetes to have it from."""

@@ -33,6 +33,7 @@ from slicewire.common.model import (
     TraceParent,
     Unsatisfiable,
 )
+from slicewire.common.model.census import ClassCapacity, PoolStatus
 from slicewire.common.model.struct import Object
 
 VERSION = "slicewire.v1"
@@ -205,6 +206,31 @@ class ExplainReply(Object, frozen=True):
     held: bool = False
 
 
+class WhatIfRequest(Object, frozen=True):
+    """Would these claims fit together on one node, after these others were released?"""
+
+    claims: tuple[ResourceClaim, ...]
+    releasing: tuple[ClaimRef, ...] = ()
+
+
+class WhatIfReply(Object, frozen=True):
+    """What each claim would be answered. Nothing was changed."""
+
+    answers: tuple[ClaimAnswered, ...]
+
+
+class CapacityRequest(Object, frozen=True):
+    """How much is free and placeable? Of one class, on one node; empty means every one."""
+
+    device_class: str = ""
+    node: NodeName = NodeName("")
+
+
+class CapacityReply(Object, frozen=True):
+    classes: tuple[ClassCapacity, ...]
+    pools: tuple[PoolStatus, ...]
+
+
 class PrepareRequest(Object, frozen=True):
     """Make the claim's devices on this node usable, or unusable again."""
 
@@ -296,10 +322,12 @@ CATALOGUE: tuple[Channel[Fact], ...] = (
 ALLOCATE = Endpoint("allocate", AllocateRequest, AllocateReply, "allocator")
 RELEASE = Endpoint("release", ReleaseRequest, ReleaseReply, "allocator")
 EXPLAIN = Endpoint("explain", ExplainRequest, ExplainReply, "allocator")
+WHATIF = Endpoint("whatif", WhatIfRequest, WhatIfReply, "allocator")
+CAPACITY = Endpoint("capacity", CapacityRequest, CapacityReply, "allocator")
 PREPARE = Endpoint("prepare", PrepareRequest, PrepareReply, "node-prep", ("node",))
 UNPREPARE = Endpoint("unprepare", PrepareRequest, UnprepareReply, "node-prep", ("node",))
 
-ENDPOINTS = (ALLOCATE, RELEASE, EXPLAIN, PREPARE, UNPREPARE)
+ENDPOINTS = (ALLOCATE, RELEASE, EXPLAIN, WHATIF, CAPACITY, PREPARE, UNPREPARE)
 
 
 def channel_of(subject: str) -> Channel[Fact] | None:

@@ -22,7 +22,7 @@ def refuse_claims(
     if len({claim.uid for claim in claims}) < len(claims):
         return Declined(400, "claims: two of them have the same metadata.uid")
     for index, claim in enumerate(claims):
-        if reason := _refuse_names(claim, f"claims[{index}].metadata"):
+        if reason := _refuse_names(claim, f"claims[{index}].metadata") or _refuse_twins(claim, index):
             return Declined(400, reason)
         known = claim_of(claim.label)
         if known is not None and known.uid != claim.uid:
@@ -42,6 +42,13 @@ def _refuse_names(claim: ResourceClaim, path: str) -> str:
         except BadKey as error:
             return f"{path}.{field}: {error}"
     return ""
+
+
+def _refuse_twins(claim: ResourceClaim, index: int) -> str:
+    """Kubernetes refuses a claim with two requests of one name before anybody has to decide it."""
+    names = [request.name for request in claim.spec.devices.requests]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    return f"claims[{index}].spec.devices.requests: two are named {twice!r}" if twice is not None else ""
 
 
 def find(ref: ClaimRef, view: View) -> ClaimUID | Declined:

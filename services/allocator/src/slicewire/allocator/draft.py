@@ -89,6 +89,14 @@ class Draft:
         """What the claim would be answered now; nothing is kept."""
         return _answered([claim], self._place([claim], self._view.managed_nodes()))[0]
 
+    def would_fit(
+        self, claims: Sequence[ResourceClaim], releasing: Sequence[ClaimUID]
+    ) -> tuple[ClaimAnswered, ...]:
+        """What the claims would be answered together, once those others were gone; nothing is kept."""
+        for uid in releasing:
+            self._release(uid)
+        return _answered(claims, self._place(claims, self._view.managed_nodes()))
+
     def writes(self, traces: Mapping[ClaimUID, TraceParent]) -> tuple[Write, ...]:
         """All of it, each guarded by what was known of its key, in the order claim, ledger, answer."""
         ordered = sorted(self._facts.items(), key=lambda item: _ORDER[item[0][0]])

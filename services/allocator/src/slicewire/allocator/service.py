@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from slicewire.allocator import admission
+from slicewire.allocator.core import census
 from slicewire.allocator.draft import Draft
 from slicewire.allocator.view import FOLLOWED, View
 from slicewire.common import telemetry
@@ -20,19 +21,26 @@ from slicewire.common.bus.port import Bus, BusUnavailable, CaughtUp, Committed, 
 from slicewire.common.logs import Log
 from slicewire.common.messages import (
     ALLOCATE,
+    CAPACITY,
     CLAIMS,
     EXPLAIN,
     RELEASE,
+    WHATIF,
     AllocateReply,
     AllocateRequest,
+    CapacityReply,
+    CapacityRequest,
     ClaimAnswered,
     ClaimObserved,
     ExplainReply,
     ExplainRequest,
     ReleaseReply,
     ReleaseRequest,
+    WhatIfReply,
+    WhatIfRequest,
 )
 from slicewire.common.model import ClaimUID, TraceParent
+from slicewire.common.model.census import ClassCapacity, PoolStatus
 
 _LARGEST_DRAFT = 500
 """A commit holds at most 1,000 writes, and one request of 100 claims on as many pools still fits."""
@@ -78,6 +86,8 @@ class Allocator:
                 ALLOCATE: self._allocate,
                 RELEASE: self._release,
                 EXPLAIN: self._explain,
+                WHATIF: self._what_if,
+                CAPACITY: self._capacity,
             }
             async with self._bus.serve(handlers, name="allocator"):
                 self._is_serving = True
@@ -161,6 +171,30 @@ class Allocator:
                 return ExplainReply(answer=answer, held=True)
             claim = self._view.claims[uid].claim
         return ExplainReply(answer=Draft(self._view).would_get(claim))
+
+    async def _what_if(self, request: WhatIfRequest) -> WhatIfReply | Declined:
+        releasing = []
+        for ref in request.releasing:
+            uid = admission.find(ref, self._view)
+            if isinstance(uid, Declined):
+                return uid
+            releasing.append(uid)
+        return WhatIfReply(answers=Draft(self._view).would_fit(request.claims, releasing))
+
+    async def _capacity(self, request: CapacityRequest) -> CapacityReply | Declined:
+        """Computed node by node, giving way in between: a fleet is much to count."""
+        snapshot = self._view.snapshot
+        if request.device_class and request.device_class not in snapshot.classes:
+            return Declined(404, f"there is no class {request.device_class}")
+        names = [request.device_class] if request.device_class else sorted(snapshot.classes)
+        classes: list[ClassCapacity] = []
+        pools: list[PoolStatus] = []
+        for node in [request.node] if request.node else snapshot.nodes:
+            for name in names:
+                classes += census.capacity_of(snapshot, node, snapshot.classes[name])
+            pools += census.pool_statuses(snapshot, node)
+            await asyncio.sleep(0)
+        return CapacityReply(classes=tuple(classes), pools=tuple(pools))
 
     async def _do(self, claims: Sequence[ClaimUID], act: Callable[[Draft], Any]) -> Any:
         """Have it decided and committed; what `act` returned. Raises `BusUnavailable`."""

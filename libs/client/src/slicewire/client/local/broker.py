@@ -49,12 +49,15 @@ class Broker:
                 stderr=log,
                 stdout=log,
             )
+        told = None
         try:
             async with asyncio.timeout(_START_SECONDS):
-                self._port = await self._told_port(ports)
+                self._port = told = await self._told_port(ports)
         except TimeoutError:
-            await self.kill()
             raise NoBroker(f"nats-server did not start; see {self._folder / 'nats-server.log'}") from None
+        finally:
+            if told is None:
+                await self.kill()
 
     async def _told_port(self, ports: Path) -> int:
         assert self._process is not None

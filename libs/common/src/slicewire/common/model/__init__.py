@@ -64,7 +64,14 @@ from slicewire.common.model.node import (
 )
 from slicewire.common.model.pool import PoolID, ResourcePool, ResourceSlice, ResourceSliceSpec
 from slicewire.common.model.quantity import BadQuantity, Quantity
-from slicewire.common.model.refusal import LISTED_DEVICES, Refusal, Rule, Unsatisfiable
+from slicewire.common.model.refusal import (
+    LISTED_DEVICES,
+    Change,
+    ChangeKind,
+    Refusal,
+    Rule,
+    Unsatisfiable,
+)
 from slicewire.common.model.semver import BadSemver, Semver
 
 __all__ = [
@@ -77,6 +84,8 @@ __all__ = [
     "CapacityRequestPolicy",
     "CapacityRequestPolicyRange",
     "CapacityRequirements",
+    "Change",
+    "ChangeKind",
     "ClaimName",
     "ClaimUID",
     "Counter",

@@ -1,10 +1,11 @@
-"""Why not: a refusal is data that a person can act on."""
+"""Why not, and what would help: a refusal is data that a person can act on."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 
 from slicewire.common.model.device import DeviceID
+from slicewire.common.model.ids import NodeName
 from slicewire.common.model.struct import Object
 
 
@@ -56,3 +57,26 @@ class Unsatisfiable(Object, frozen=True):
     message: str
     refusals: tuple[Refusal, ...] = ()
     fatal: bool = False
+
+
+class ChangeKind(StrEnum):
+    """What would make a refused claim fit, the cheapest first.
+
+    Waiting costs nothing, tolerating and relaxing cost a promise, fewer devices cost devices; releasing
+    costs somebody else's.
+    """
+
+    WAIT_FOR_POOL = "waitForPool"
+    TOLERATE = "tolerate"
+    RELAX_SELECTOR = "relaxSelector"
+    ASK_FEWER = "askFewer"
+    RELEASE_CLAIM = "releaseClaim"
+
+
+class Change(Object, frozen=True):
+    """What to change so that the claim fits, and which devices it gets then, on which node."""
+
+    kind: ChangeKind
+    message: str
+    node: NodeName
+    devices: tuple[DeviceID, ...]
