@@ -7,12 +7,12 @@ identity, and readers ignore a pool until all slices of its newest generation ar
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 import msgspec
 
-from slicewire.common.model import Device, DeviceTaint, ResourceSlice
+from slicewire.common.model import ResourceSlice, ResourceSliceSpec
 from slicewire.publisher.core.slices import index_of
+from slicewire.publisher.core.taints import TaintTimes, is_same_device, taint_times, with_times
 
 
 class Create(msgspec.Struct, frozen=True):
@@ -33,112 +33,104 @@ class Delete(msgspec.Struct, frozen=True):
 
 
 Change = Create | Update | Delete
-_Matched = tuple[ResourceSlice, ResourceSlice | None]
 
 
 def difference(desired: Sequence[ResourceSlice], actual: Sequence[ResourceSlice]) -> tuple[Change, ...]:
-    """Deletions, then updates, then creations: nothing when the content is the same already."""
+    """Deletions, then updates, then creations: nothing when the content is the same already.
+
+    `actual` is everything stored of the pool; nothing desired means that the pool has to go.
+    """
     newest = max((found.spec.pool.generation for found in actual), default=0)
-    kept, deletions = _classified(desired, actual, newest)
-    matched = [(_adopting(wanted, kept.get(index)), kept.get(index)) for index, wanted in enumerate(desired)]
-    missing = [wanted for wanted, stored in matched if stored is None]
-    changed = [(wanted, stored) for wanted, stored in matched if stored and not _same(wanted, stored)]
-    generation = newest if newest and not missing and len(changed) <= 1 else newest + 1
-    updates = changed if generation == newest else [pair for pair in matched if pair[1]]
+    kept, deletions = _sorted_out(desired, actual, newest)
+    missing = [index for index in range(len(desired)) if index not in kept]
+    changed = [index for index, stored in kept.items() if not _is_same(desired[index], stored)]
+    bumped = bool(missing) or len(changed) > 1
+    generation = newest + 1 if bumped else newest
+    times = taint_times((*sorted(actual, key=_generation), *kept.values()))
+    wanted = [_published(found, generation, times) for found in desired]
     return (
         *deletions,
-        *(Update(_stored_as(wanted, stored, generation)) for wanted, stored in updates if stored),
-        *(Create(_of_generation(wanted, generation)) for wanted in missing),
+        *(Update(_stored_as(wanted[index], kept[index])) for index in sorted(kept if bumped else changed)),
+        *(Create(wanted[index]) for index in missing),
     )
 
 
-def _classified(
+def _sorted_out(
     desired: Sequence[ResourceSlice], actual: Sequence[ResourceSlice], newest: int
 ) -> tuple[dict[int, ResourceSlice], tuple[Delete, ...]]:
-    """Stored slices by index, and those that are in nobody's place."""
+    """Stored slices by index, and the deletion of those that are in nobody's place."""
     kept: dict[int, ResourceSlice] = {}
     deletions = []
     for found in sorted(actual, key=lambda item: item.metadata.name):
-        reason, index = _place(found, desired, newest)
-        if index in kept:
-            reason = f"duplicate of {kept[index].metadata.name}"
-        if reason:
-            meta = found.metadata
-            deletions.append(Delete(meta.name, meta.uid, meta.resource_version, reason))
-        else:
-            kept[index] = found
+        match _place(found, desired, newest):
+            case str(reason):
+                deletions.append(_delete(found, reason))
+            case index if index in kept:
+                deletions.append(_delete(found, f"duplicate of {kept[index].metadata.name}"))
+            case index:
+                kept[index] = found
     return kept, tuple(deletions)
 
 
-def _place(found: ResourceSlice, desired: Sequence[ResourceSlice], newest: int) -> tuple[str, int]:
-    """(why it cannot stay or "", its index)."""
+def _place(found: ResourceSlice, desired: Sequence[ResourceSlice], newest: int) -> int | str:
+    """The index whose slice this is, or why it cannot stay."""
     if not desired:
-        return "pool is not wanted", -1
-    node = desired[0].spec.node_name or ""
-    place = index_of(found.metadata.name, found.spec.driver, node)
-    if place is None:
-        return "name of another scheme", -1
-    index, width = place
-    if found.spec.pool.generation < newest:
-        return f"generation {found.spec.pool.generation} is older than {newest}", index
-    if index >= len(desired) or width != desired[0].metadata.generate_name.index("-"):
-        return f"index {index} is not wanted", index
-    wanted = desired[index].spec
-    if (found.spec.driver, found.spec.pool.name, found.spec.node_name) != (
-        wanted.driver,
-        wanted.pool.name,
-        wanted.node_name,
-    ):
-        return "driver, pool or node differs, and cannot be changed", index
-    return "", index
+        return "pool is not wanted"
+    first, generation = desired[0], found.spec.pool.generation
+    index = index_of(found.metadata.name, first.spec.driver, first.spec.node_name or "")
+    if index is None:
+        return "name of another scheme, driver or node"
+    if generation < newest:
+        return f"generation {generation} is older than {newest}"
+    if index >= len(desired) or _width(found.metadata.name) != _width(first.metadata.generate_name):
+        return f"index {index} is not wanted"
+    if _immutable(found) != _immutable(desired[index]):
+        return "driver, pool or node differs, and cannot be changed"
+    return index
 
 
-def _same(wanted: ResourceSlice, stored: ResourceSlice) -> bool:
+def _width(name: str) -> int:
+    """Of the index that the name begins with."""
+    return name.index("-")
+
+
+def _immutable(found: ResourceSlice) -> tuple[str, str, str | None]:
+    return (found.spec.driver, found.spec.pool.name, found.spec.node_name)
+
+
+def _generation(found: ResourceSlice) -> int:
+    return found.spec.pool.generation
+
+
+def _delete(found: ResourceSlice, reason: str) -> Delete:
+    return Delete(found.metadata.name, found.metadata.uid, found.metadata.resource_version, reason)
+
+
+def _is_same(wanted: ResourceSlice, stored: ResourceSlice) -> bool:
     """By meaning: quantities by amount, absent lists as empty ones, device order as it is."""
-    pool = stored.spec.pool
-    spec = msgspec.structs.replace(
-        wanted.spec, pool=msgspec.structs.replace(wanted.spec.pool, generation=pool.generation)
+    devices, published = wanted.spec.devices, stored.spec.devices
+    return (
+        len(devices) == len(published)
+        and all(map(is_same_device, devices, published))
+        and _without_devices(wanted) == _without_devices(stored)
+        and wanted.metadata.owner_references == stored.metadata.owner_references
     )
-    return spec == stored.spec and wanted.metadata.owner_references == stored.metadata.owner_references
 
 
-def _adopting(wanted: ResourceSlice, stored: ResourceSlice | None) -> ResourceSlice:
-    """The wanted slice with the times that the server gave to taints that are the same."""
-    if stored is None:
-        return wanted
-    known = {device.name: device for device in stored.spec.devices}
-    devices = tuple(
-        _with_times(device, known[device.name]) if device.name in known else device
-        for device in wanted.spec.devices
-    )
-    return msgspec.structs.replace(wanted, spec=msgspec.structs.replace(wanted.spec, devices=devices))
+def _without_devices(found: ResourceSlice) -> ResourceSliceSpec:
+    pool = msgspec.structs.replace(found.spec.pool, generation=0)
+    return msgspec.structs.replace(found.spec, pool=pool, devices=())
 
 
-def _with_times(device: Device, stored: Device) -> Device:
-    times = {(taint.key, taint.value, taint.effect): taint.time_added for taint in stored.taints}
-    taints = tuple(_with_time(taint, times) for taint in device.taints)
-    return msgspec.structs.replace(device, taints=taints) if taints != device.taints else device
-
-
-def _with_time(taint: DeviceTaint, times: dict[tuple[str, str, str], str | None]) -> DeviceTaint:
-    """The server keeps whole seconds and sets what is missing: a second apart is the same time."""
-    stored = times.get((taint.key, taint.value, taint.effect))
-    if stored is None or (taint.time_added and not _about_equal(taint.time_added, stored)):
-        return taint
-    return msgspec.structs.replace(taint, time_added=stored)
-
-
-def _about_equal(one: str, other: str) -> bool:
-    seconds = datetime.fromisoformat(one) - datetime.fromisoformat(other)
-    return abs(seconds.total_seconds()) <= 1
-
-
-def _of_generation(wanted: ResourceSlice, generation: int) -> ResourceSlice:
+def _published(wanted: ResourceSlice, generation: int, times: TaintTimes) -> ResourceSlice:
     pool = msgspec.structs.replace(wanted.spec.pool, generation=generation)
-    return msgspec.structs.replace(wanted, spec=msgspec.structs.replace(wanted.spec, pool=pool))
+    devices = tuple(with_times(device, times) for device in wanted.spec.devices)
+    return msgspec.structs.replace(
+        wanted, spec=msgspec.structs.replace(wanted.spec, pool=pool, devices=devices)
+    )
 
 
-def _stored_as(wanted: ResourceSlice, stored: ResourceSlice, generation: int) -> ResourceSlice:
+def _stored_as(wanted: ResourceSlice, stored: ResourceSlice) -> ResourceSlice:
     """The wanted content on the stored object: what others wrote beside it stays."""
     meta = msgspec.structs.replace(stored.metadata, owner_references=wanted.metadata.owner_references)
-    return msgspec.structs.replace(_of_generation(wanted, generation), metadata=meta)
+    return msgspec.structs.replace(wanted, metadata=meta)

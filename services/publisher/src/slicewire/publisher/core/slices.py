@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TypeVar
 
 import msgspec
 
@@ -28,9 +28,12 @@ MOST_ADVANCED_DEVICES = 64
 """Once any device of the slice has taints, consumes counters or has a list attribute."""
 MOST_COUNTER_SETS = 8
 _SHORTEST_INDEX = 5
-_RANDOM_CHARACTERS = 5
+_INDEX = re.compile(rf"[0-9a-f]{{{_SHORTEST_INDEX},}}")
+_RANDOM = re.compile(r"[a-z0-9]{5}")
 _MOST_GENERATED = 58
 """The API server keeps this much of a generateName, and adds five characters of its own."""
+
+_T = TypeVar("_T")
 
 
 class Owner(msgspec.Struct, frozen=True):
@@ -54,33 +57,39 @@ def desired_slices(wanted: PoolWanted) -> tuple[ResourceSlice, ...]:
 
     An empty pool is one empty slice. The generation is 0: it depends on what is stored.
     """
-    devices = tuple(_with_taints(device, wanted.taints) for device in wanted.devices)
-    parts: list[dict[str, Any]] = [
-        {"shared_counters": sets} for sets in _cut(wanted.shared_counters, MOST_COUNTER_SETS)
-    ]
-    parts += [{"devices": some} for some in _cut(devices, _most(devices))]
-    parts = parts or [{}]
-    width = max(_SHORTEST_INDEX, len(f"{len(parts) - 1:x}"))
-    pool = ResourcePool(name=wanted.pool, resource_slice_count=len(parts))
+    contents = _contents(wanted)
+    width = max(_SHORTEST_INDEX, len(f"{len(contents) - 1:x}"))
+    pool = ResourcePool(name=wanted.pool, resource_slice_count=len(contents))
     return tuple(
         ResourceSlice(
-            metadata=_metadata(wanted, f"{index:0{width}x}"),
-            spec=ResourceSliceSpec(driver=wanted.driver, pool=pool, node_name=wanted.owner.name, **part),
+            metadata=_metadata(wanted, f"{index:0{width}x}"), spec=msgspec.structs.replace(content, pool=pool)
         )
-        for index, part in enumerate(parts)
+        for index, content in enumerate(contents)
     )
 
 
-def index_of(name: str, driver: str, owner: str) -> tuple[int, int] | None:
-    """(index, its width) in a slice's name; None for a name of another scheme, driver or owner."""
-    match = re.fullmatch(rf"([0-9a-f]{{{_SHORTEST_INDEX},}})-(.*)", name)
-    if match is None:
+def index_of(name: str, driver: str, owner: str) -> int | None:
+    """The index in a slice's name; None for a name of another scheme, driver or owner."""
+    index, _, _ = name.partition("-")
+    if not _INDEX.fullmatch(index):
         return None
-    base = f"{match[1]}-{driver}-{owner}-"[:_MOST_GENERATED]
-    random = name.removeprefix(base)
-    if not name.startswith(base) or not re.fullmatch(rf"[a-z0-9]{{{_RANDOM_CHARACTERS}}}", random):
+    base = f"{index}-{driver}-{owner}-"[:_MOST_GENERATED]
+    if not name.startswith(base) or not _RANDOM.fullmatch(name, len(base)):
         return None
-    return int(match[1], 16), len(match[1])
+    return int(index, 16)
+
+
+def _contents(wanted: PoolWanted) -> tuple[ResourceSliceSpec, ...]:
+    empty = ResourceSliceSpec(
+        driver=wanted.driver, pool=ResourcePool(name=wanted.pool), node_name=wanted.owner.name
+    )
+    devices = tuple(_with_taints(device, wanted.taints) for device in wanted.devices)
+    counters = (
+        msgspec.structs.replace(empty, shared_counters=sets)
+        for sets in _cut(wanted.shared_counters, MOST_COUNTER_SETS)
+    )
+    published = (msgspec.structs.replace(empty, devices=some) for some in _cut(devices, _most(devices)))
+    return (*counters, *published) or (empty,)
 
 
 def _metadata(wanted: PoolWanted, index: str) -> ObjectMeta:
@@ -93,9 +102,11 @@ def _metadata(wanted: PoolWanted, index: str) -> ObjectMeta:
 
 
 def _with_taints(device: Device, taints: tuple[DeviceTaint, ...]) -> Device:
-    known = {(taint.key, taint.effect) for taint in device.taints}
-    more = tuple(taint for taint in taints if (taint.key, taint.effect) not in known)
-    return msgspec.structs.replace(device, taints=(*device.taints, *more)) if more else device
+    """Each taint once, the device's own first: it may know since when it holds."""
+    each: dict[tuple[str, str, str], DeviceTaint] = {}
+    for taint in (*device.taints, *taints):
+        each.setdefault((taint.key, taint.value, taint.effect), taint)
+    return msgspec.structs.replace(device, taints=tuple(each.values()))
 
 
 def _most(devices: Sequence[Device]) -> int:
@@ -109,9 +120,9 @@ def _is_advanced(device: Device) -> bool:
 
 
 def _is_list(attribute: DeviceAttribute) -> bool:
-    return any((attribute.ints, attribute.bools, attribute.strings, attribute.versions))
+    lists = (attribute.ints, attribute.bools, attribute.strings, attribute.versions)
+    return any(values is not None for values in lists)
 
 
-def _cut(items: Sequence[Any], most: int) -> Iterator[tuple[Any, ...]]:
-    for start in range(0, len(items), most):
-        yield tuple(items[start : start + most])
+def _cut(items: Sequence[_T], most: int) -> tuple[tuple[_T, ...], ...]:
+    return tuple(tuple(items[start : start + most]) for start in range(0, len(items), most))
