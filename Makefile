@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DISTRIBUTIONS := libs/common libs/client services/discovery services/allocator services/node-prep services/publisher
-SOURCES := libs services tests examples tools
+SOURCES := libs services tests examples tools bench
 export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help
@@ -43,6 +43,10 @@ check: setup ## format, lint, types, import contracts, generated files, every te
 	@echo "== imports";   $(BIN)/lint-imports --no-cache
 	@echo "== generated"; $(BIN)/python tools/generate.py --check
 	@echo "== tests";     $(BIN)/pytest -n 2
+
+.PHONY: bench
+bench: setup ## the allocator beside Kubernetes' own, on the same inputs
+	@$(BIN)/python bench/allocator.py
 
 .PHONY: format
 format: setup ## rewrite the sources the way ruff wants them
