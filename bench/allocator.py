@@ -1,4 +1,4 @@
-"""The allocator beside Kubernetes' own: the same inventories and claims, ours, upstream's recorded figure, the ratio.
+"""The allocator beside Kubernetes' own: the same inventories and claims, both figures, and the ratio.
 
     make bench        (inputs: dra-bench, beside the checkout or where SLICEWIRE_BENCH_INPUTS says)
 
@@ -147,7 +147,7 @@ def _row(case: str, upstream: float, target: float, work: Callable[[int], object
 
 
 def on_node(inputs: Inputs, snapshot: Snapshot, name: str, node: str = "node-0") -> Callable[[int], object]:
-    """The search, as upstream's figures time it; why not is said by a pass of its own, when it is asked for."""
+    """The search, as upstream's figures time it; why not is said by a pass of its own."""
     claims = [inputs.claim(name, number) for number in range(64)]
 
     def work(number: int) -> object:

@@ -21,19 +21,27 @@ class Slices:
     def __init__(self, api: Kube, cluster: Cluster) -> None:
         self._api = api
         self._cluster = cluster
+        self._changed_by_server: dict[PoolKey, tuple[ResourceSlice, ...]] = {}
+        """What was wanted where the server keeps something else: asking again would never end."""
 
     async def publish(self, key: PoolKey) -> None:
         """Make the stored slices of the pool what they should be. Raises the faults of `kube`."""
         wanted = self._wanted(key)
         if wanted is None:
             return
-        changes = difference(desired_slices(wanted), self._cluster.slices(key))
-        if not changes:
+        desired = desired_slices(wanted)
+        changes = difference(desired, self._cluster.slices(key))
+        if not changes or self._changed_by_server.get(key) == desired:
             return
         with telemetry.span("publish slices", node=key.node, driver=key.driver, changes=len(changes)):
             for change in changes:
                 await self._apply(change)
         _log.info("slices published", node=key.node, driver=key.driver, changes=len(changes))
+        if difference(desired, self._cluster.slices(key)):
+            self._changed_by_server[key] = desired
+            _log.error(
+                "Kubernetes keeps other slices than it was given: is a DRA feature gate off?", pool=key.node
+            )
 
     def _wanted(self, key: PoolKey) -> PoolWanted | None:
         """None where there is nothing to say: the node is not Kubernetes' (its slices go with it), or

@@ -46,7 +46,7 @@ def difference(desired: Sequence[ResourceSlice], actual: Sequence[ResourceSlice]
     changed = [index for index, stored in kept.items() if not _is_same(desired[index], stored)]
     bumped = bool(missing) or len(changed) > 1
     generation = newest + 1 if bumped else newest
-    times = taint_times((*sorted(actual, key=_generation), *kept.values()))
+    times = taint_times((*sorted(actual, key=_age), *kept.values()))
     wanted = [_published(found, generation, times) for found in desired]
     return (
         *deletions,
@@ -98,8 +98,8 @@ def _immutable(found: ResourceSlice) -> tuple[str, str, str | None]:
     return (found.spec.driver, found.spec.pool.name, found.spec.node_name)
 
 
-def _generation(found: ResourceSlice) -> int:
-    return found.spec.pool.generation
+def _age(found: ResourceSlice) -> tuple[int, str]:
+    return (found.spec.pool.generation, found.metadata.name)
 
 
 def _delete(found: ResourceSlice, reason: str) -> Delete:
