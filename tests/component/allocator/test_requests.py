@@ -167,3 +167,12 @@ async def test_two_requests_of_one_name_are_declined(world: World) -> None:
         msgspec.structs.replace(twin, spec=msgspec.structs.replace(twin.spec, devices=devices))
     )
     assert declined == Declined(400, "claims[0].spec.devices.requests: two are named 'gpu'")
+
+
+async def test_explain_tells_the_cheapest_change_that_really_helps(world: World) -> None:
+    await world.allocate(claim("six", 6))
+    reply = await world.bus.ask(EXPLAIN, ExplainRequest(document=claim("late", 3)))
+    assert isinstance(reply, ExplainReply)
+    assert reply.change is not None
+    assert reply.change.message == "ask for 2 devices instead of 3 in request gpu"
+    assert "node-a" in reply.nearest

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from slicewire.allocator.core.cel import Program, compile_selector
 from slicewire.common.model import Device, DeviceAttribute, DeviceCapacity, DeviceName, Quantity
 from tests.unit.allocator.cel.asking import DRIVER, GPU, ask, program
 
@@ -109,3 +110,10 @@ def test_more_devices_than_are_remembered_are_still_seen_right() -> None:
 def test_a_device_that_may_be_shared_says_so() -> None:
     shared = Device(name=DeviceName("gpu-0"), allow_multiple_allocations=True)
     assert ask("device.allowMultipleAllocations", shared) is True
+
+
+def test_a_false_part_is_quoted_with_its_brackets() -> None:
+    found = compile_selector("device.driver != '' && !(device.driver == 'gpu.example.com')")
+    assert isinstance(found, Program)
+    device = Device(name=DeviceName("d"))
+    assert found.false_part(device, "gpu.example.com") == "!(device.driver == 'gpu.example.com')"

@@ -99,7 +99,7 @@ def test_what_is_not_among_the_reads_cannot_change_the_answer(
         ("attr.healthy && !(attr.index == 3)", f'!(device.attributes["{OWN}"].index == 3'),
         (
             "attr.healthy && (attr.index == 1 || attr.index == 2)",
-            f'device.attributes["{OWN}"].index == 1 || ',
+            f'(device.attributes["{OWN}"].index == 1 || ',
         ),
         ("attr.nope == 1 && attr.index == 4", f'device.attributes["{OWN}"].index == 4'),
         ("attr.nope == 1", ""),

@@ -220,6 +220,10 @@ async def _explain(asked: list[Any], url: str, output: str) -> None:
                 console.json_line(reply)
             elif answer.refusal is not None:
                 console.say(f"{answer.claim.label}: {tables.explanation(answer.refusal)}")
+                if reply.nearest:
+                    console.say(f"Nearest: {reply.nearest}")
+                if not answer.refusal.fatal:
+                    console.say(tables.advice(reply))
             else:
                 assert answer.allocation is not None
                 devices = ", ".join(result.device for result in answer.allocation.devices.results)
@@ -309,10 +313,13 @@ async def _events(url: str, new: bool, channels: list[Any]) -> None:
 
 
 def _read(filename: Path) -> documents.Documents:
+    source = "standard input" if str(filename) == "-" else str(filename)
     try:
-        text = sys.stdin.read() if str(filename) == "-" else filename.read_text()
-        return documents.read(text, "standard input" if str(filename) == "-" else str(filename))
-    except (OSError, UnicodeDecodeError, documents.BadDocument) as error:
+        text = sys.stdin.read() if str(filename) == "-" else filename.read_text(encoding="utf-8")
+        return documents.read(text, source)
+    except UnicodeDecodeError as error:
+        _stop(f"{source} is not text in UTF-8: {error}", 2)
+    except (OSError, documents.BadDocument) as error:
         _stop(str(error), 2)
 
 

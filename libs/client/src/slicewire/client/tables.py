@@ -18,6 +18,7 @@ from slicewire.common.messages import (
     ClaimAnswered,
     ClaimObserved,
     ClaimPrepared,
+    ExplainReply,
     LedgerEntry,
 )
 from slicewire.common.model import ClaimUID, Device, DeviceID, Unsatisfiable
@@ -146,6 +147,15 @@ def explanation(refusal: Unsatisfiable) -> str:
             more = group.count - len(group.devices)
             lines.append(f"      {named}{f' and {more} more' if more > 0 else ''}")
     return "\n".join(lines)
+
+
+def advice(reply: ExplainReply) -> str:
+    """The cheapest change that makes it fit, and where it fits then."""
+    change = reply.change
+    if change is None:
+        return "Would fit if: (no single change helps)"
+    devices = ", ".join(device.device for device in change.devices)
+    return f"Would fit if: {change.message}\n  then on {change.node}: {devices}"
 
 
 def event(heard: Heard[Any], subject: str) -> Mapping[str, Any]:

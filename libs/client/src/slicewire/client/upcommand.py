@@ -36,7 +36,9 @@ def up(
         Path | None,
         typer.Option(help="Publish to this Kubernetes API and follow its claims.", show_default=False),
     ] = None,
-    port: Annotated[int, typer.Option(help="Port of the bus; another is taken if it is in use.")] = 4222,
+    port: Annotated[
+        int, typer.Option(min=1, max=65535, help="Port of the bus; another is taken if it is in use.")
+    ] = 4222,
     state: Annotated[
         Path | None, typer.Option(help="Folder for streams, logs and simulated nodes.", show_default=False)
     ] = None,

@@ -16,6 +16,7 @@ import msgspec
 
 from slicewire.common.model import (
     AllocationResult,
+    Change,
     ClaimName,
     ClaimUID,
     CounterSet,
@@ -200,10 +201,16 @@ class ExplainRequest(Object, frozen=True):
 
 
 class ExplainReply(Object, frozen=True):
-    """`held` tells a claim that has its devices from one that only would get them."""
+    """`held` tells a claim that has its devices from one that only would get them.
+
+    For a refusal: `nearest` is how near the nearest node comes, and `change` the cheapest change with
+    which the claim really fits, if any single one does.
+    """
 
     answer: ClaimAnswered
     held: bool = False
+    nearest: str = ""
+    change: Change | None = None
 
 
 class WhatIfRequest(Object, frozen=True):

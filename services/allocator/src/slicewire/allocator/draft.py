@@ -12,7 +12,9 @@ from typing import Any, assert_never, cast
 import msgspec
 
 from slicewire.allocator import ledger as ledgers
+from slicewire.allocator.core.changes import cheapest_change
 from slicewire.allocator.core.fleet import Placement, place
+from slicewire.allocator.core.nearest import nearest_miss
 from slicewire.allocator.ledger import PoolKey
 from slicewire.allocator.view import View, holdings_of
 from slicewire.common.bus.port import Write
@@ -26,6 +28,7 @@ from slicewire.common.messages import (
     ClaimAnswered,
     ClaimObserved,
     ClaimRef,
+    ExplainReply,
     Fact,
     LedgerEntry,
     LedgerWritten,
@@ -85,9 +88,17 @@ class Draft:
         self._release(uid)
         self._drop(CLAIMS, (uid,), uid)
 
-    def would_get(self, claim: ResourceClaim) -> ClaimAnswered:
-        """What the claim would be answered now; nothing is kept."""
-        return _answered([claim], self._place([claim], self._view.managed_nodes()))[0]
+    def explain(self, claim: ResourceClaim) -> ExplainReply:
+        """What the claim would be answered now, and what would help; nothing is kept."""
+        nodes = self._view.managed_nodes()
+        (answer,) = _answered([claim], self._place([claim], nodes))
+        if answer.refusal is None or answer.refusal.fatal or not nodes:
+            return ExplainReply(answer=answer)
+        return ExplainReply(
+            answer=answer,
+            nearest=nearest_miss([claim], self._snapshot, nodes),
+            change=cheapest_change([claim], self._snapshot, nodes, answer.refusal),
+        )
 
     def would_fit(
         self, claims: Sequence[ResourceClaim], releasing: Sequence[ClaimUID]

@@ -170,7 +170,7 @@ class Allocator:
             if answer is not None and answer.allocation is not None:
                 return ExplainReply(answer=answer, held=True)
             claim = self._view.claims[uid].claim
-        return ExplainReply(answer=Draft(self._view).would_get(claim))
+        return Draft(self._view).explain(claim)
 
     async def _what_if(self, request: WhatIfRequest) -> WhatIfReply | Declined:
         releasing = []

@@ -57,6 +57,7 @@ class View:
         """Counts what may let a waiting claim fit."""
         self._untold_allocation = untold_allocation
         self._allocation_by_node: dict[NodeName, str] = {}
+        self._managed: tuple[tuple[NodeName, ...], tuple[NodeName, ...]] | None = None
         self._ledgers: dict[PoolKey, LedgerWritten] = {}
         self._pools: dict[PoolID, PoolKey] = {}
         self._held: dict[ClaimUID, set[PoolKey]] = defaultdict(set)
@@ -94,8 +95,12 @@ class View:
         return self._sequences.get((channel.kind, key), ABSENT)
 
     def managed_nodes(self) -> tuple[NodeName, ...]:
-        """Nodes whose pools Slicewire allocates, in order."""
-        return tuple(node for node in self.snapshot.nodes if self.allocation(node) == SLICEWIRE)
+        """Nodes whose pools Slicewire allocates, in order; the same object while nothing changes."""
+        if self._managed is None or self._managed[0] is not self.snapshot.nodes:
+            nodes = self.snapshot.nodes
+            managed = tuple(node for node in nodes if self.allocation(node) == SLICEWIRE)
+            self._managed = (nodes, managed)
+        return self._managed[1]
 
     def allocation(self, node: NodeName) -> str:
         return self._allocation_by_node.get(node, self._untold_allocation)
@@ -126,6 +131,7 @@ class View:
 
     def _node(self, key: tuple[str, ...], fact: NodeObserved | None) -> None:
         self.capacity_changes += 1
+        self._managed = None
         if fact is None:
             self.snapshot = self.snapshot.without_node(NodeName(key[0]))
             self._allocation_by_node.pop(NodeName(key[0]), None)

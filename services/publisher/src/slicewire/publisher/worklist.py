@@ -14,6 +14,7 @@ K = TypeVar("K", bound=Hashable)
 
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 15.0
+_MOST_DOUBLINGS = 16
 
 
 class Again(Exception):
@@ -29,10 +30,15 @@ class Worklist(Generic[K]):
         self._waiting: dict[K, None] = {}
         self._busy: set[K] = set()
         self._failures: dict[K, int] = {}
+        self._timers: dict[K, asyncio.TimerHandle] = {}
+        """Keys that come back later by themselves."""
         self._ready: asyncio.Event = asyncio.Event()
 
     def add(self, key: K) -> None:
-        """This key needs a look; if one is under way, another one after it."""
+        """This key needs a look, now; if one is under way, another one after it."""
+        timer = self._timers.pop(key, None)
+        if timer is not None:
+            timer.cancel()
         self._waiting[key] = None
         self._ready.set()
 
@@ -66,5 +72,8 @@ class Worklist(Generic[K]):
 
     def _later(self, key: K, after_seconds: float) -> None:
         failures = self._failures[key] = self._failures.get(key, 0) + 1
-        pause = min(_FIRST_PAUSE_SECONDS * 2.0 ** (failures - 1), _LONGEST_PAUSE_SECONDS)
-        asyncio.get_running_loop().call_later(max(pause, after_seconds), self.add, key)
+        if key in self._waiting:
+            return  # there is news of it already
+        grown = _FIRST_PAUSE_SECONDS * 2.0 ** min(failures - 1, _MOST_DOUBLINGS)
+        pause = max(min(grown, _LONGEST_PAUSE_SECONDS), after_seconds)
+        self._timers[key] = asyncio.get_running_loop().call_later(pause, self.add, key)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -10,7 +10,8 @@ from slicewire.allocator.core.attempt import Question
 from slicewire.allocator.core.faults import Fault
 from slicewire.allocator.core.features import DEFAULT, Features
 from slicewire.allocator.core.refusals import explain
-from slicewire.allocator.core.requests import read
+from slicewire.allocator.core.refused import shape_of
+from slicewire.allocator.core.requests import Demand, read
 from slicewire.allocator.core.search import attempt
 from slicewire.allocator.core.snapshot import Snapshot
 from slicewire.allocator.core.solver import Allowance
@@ -40,8 +41,22 @@ def place(
     demand = read(claims, snapshot.classes, features)
     if isinstance(demand, Fault):
         return Unsatisfiable(message=demand.message, fatal=True)
-    allowance = Allowance(FLEET_STEP_LIMIT)
+    shape = shape_of(claims, features)
     tried: dict[NodeName, Fault | None] = {}
+    answer = _asked(demand, snapshot, snapshot.refused.remaining(shape, nodes), features, tried)
+    snapshot.refused.note(shape, (node for node, fault in tried.items() if fault is None))
+    return answer or explain(demand, snapshot, features, {node: tried.get(node) for node in nodes})
+
+
+def _asked(
+    demand: Demand,
+    snapshot: Snapshot,
+    nodes: Iterable[NodeName],
+    features: Features,
+    tried: dict[NodeName, Fault | None],
+) -> Placement | Unsatisfiable | None:
+    """Node after node; `tried` is told of those that said no, and of what came in the way."""
+    allowance = Allowance(FLEET_STEP_LIMIT)
     for node in nodes:
         if not allowance.left:
             tried[node] = _UNSEARCHED
@@ -55,4 +70,4 @@ def place(
                 return Unsatisfiable(message=message)
             case results:
                 return Placement(node, results)
-    return explain(demand, snapshot, features, tried)
+    return None

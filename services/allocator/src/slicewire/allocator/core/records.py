@@ -117,7 +117,7 @@ HeldRecords = PersistentMap[PoolID, HeldRecord]
 def with_held(
     held: HeldRecords, key: TellingKey, before: tuple[Holding, ...], after: tuple[Holding, ...]
 ) -> HeldRecords:
-    for id_ in _pools_of(chain(before, after)):
+    for id_ in pools_of(chain(before, after)):
         told = {k: v for k, v in (held.get(id_) or HeldRecord()).told.items() if k != key}
         if here := tuple(only for each in after if (only := _only(id_, each)).results):
             told[key] = here
@@ -126,7 +126,7 @@ def with_held(
     return held
 
 
-def _pools_of(holdings: Iterable[Holding]) -> set[PoolID]:
+def pools_of(holdings: Iterable[Holding]) -> set[PoolID]:
     return {PoolID(result.driver, result.pool) for holding in holdings for result in holding.results}
 
 

@@ -6,7 +6,7 @@ the same thing twice gives the same snapshot back. Refuses to decide anything.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 
 import msgspec
@@ -15,7 +15,7 @@ from slicewire.allocator.core.features import Features
 from slicewire.allocator.core.holdings import UNUSED, Holding, Usage
 from slicewire.allocator.core.nodes import NodeView
 from slicewire.allocator.core.persistent import PersistentMap
-from slicewire.allocator.core.pools import gather
+from slicewire.allocator.core.pools import gather, pool_id
 from slicewire.allocator.core.records import (
     HeldRecords,
     NodeRecord,
@@ -25,10 +25,12 @@ from slicewire.allocator.core.records import (
     TellingKey,
     Told,
     flat,
+    pools_of,
     with_held,
     with_pool_slices,
     with_told,
 )
+from slicewire.allocator.core.refused import Refused
 from slicewire.allocator.core.stock import Stock
 from slicewire.common.model import DeviceClass, DriverName, NodeName, PoolID
 
@@ -47,6 +49,8 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
     """The slices that name no node of their own."""
     _holdings: PersistentMap[TellingKey, tuple[Holding, ...]] = msgspec.field(default_factory=PersistentMap)
     _held: HeldRecords = msgspec.field(default_factory=PersistentMap)
+    refused: Refused = msgspec.field(default_factory=Refused)
+    """Which nodes need not be asked again; see refused.py."""
 
     @property
     def nodes(self) -> tuple[NodeName, ...]:
@@ -111,21 +115,38 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
         shared = tuple(each for each in after or () if not each.spec.node_name)
         if shared_told.get(key, ()) != shared:
             shared_told = with_told(shared_told, key, shared or None)
+        pools = with_pool_slices(self._pools, key, before or (), after or ())
+        changed = {pool_id(each) for each in (*(before or ()), *(after or ()))}
         return msgspec.structs.replace(
             self,
+            refused=self._without_answers_of(changed, (self._pools, pools), key.node),
             _told=self._told.without(key) if after is None else self._told.with_value(key, after),
             _nodes=self._nodes.with_slices(key, before or (), after),
-            _pools=with_pool_slices(self._pools, key, before or (), after or ()),
+            _pools=pools,
             _shared_told=shared_told,
             _shared=self._shared if shared_told is self._shared_told else flat(shared_told),
         )
+
+    def _without_answers_of(
+        self, changed: Iterable[PoolID], pools: Sequence[PoolRecords], node: NodeName
+    ) -> Refused:
+        """What is remembered of nodes that have no part in these pools, as they were and as they are."""
+        nodes = {node}
+        for id_ in changed:
+            for record in (found for each in pools if (found := each.get(id_)) is not None):
+                for each in record.slices:
+                    if not each.spec.node_name:
+                        return Refused()  # a pool that nodes share changes the answer of any of them
+                    nodes.add(each.spec.node_name)
+        return self.refused.forgetting(nodes)
 
     def with_node(self, node: NodeView) -> Snapshot:
         record = self._nodes.get(node.name)
         if record.was_told and record.view == node:
             return self
         told = NodeRecord(node, was_told=True, local=record.local)
-        return msgspec.structs.replace(self, _nodes=self._nodes.with_record(told))
+        refused = self.refused.forgetting([node.name])
+        return msgspec.structs.replace(self, refused=refused, _nodes=self._nodes.with_record(told))
 
     def without_node(self, name: NodeName) -> Snapshot:
         """Its slices stay, if it has any: it is only no longer known as a node with labels."""
@@ -133,18 +154,21 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
         if not record.was_told:
             return self
         untold = NodeRecord(NodeView(name), local=record.local)
-        return msgspec.structs.replace(self, _nodes=self._nodes.with_record(untold))
+        refused = self.refused.forgetting([name])
+        return msgspec.structs.replace(self, refused=refused, _nodes=self._nodes.with_record(untold))
 
     def with_class(self, device_class: DeviceClass) -> Snapshot:
         name = device_class.metadata.name
         if self.classes.get(name) == device_class:
             return self
-        return msgspec.structs.replace(self, classes={**self.classes, name: device_class})
+        classes = {**self.classes, name: device_class}
+        return msgspec.structs.replace(self, classes=classes, refused=Refused())
 
     def without_class(self, name: str) -> Snapshot:
         if name not in self.classes:
             return self
-        return msgspec.structs.replace(self, classes={k: v for k, v in self.classes.items() if k != name})
+        classes = {k: v for k, v in self.classes.items() if k != name}
+        return msgspec.structs.replace(self, classes=classes, refused=Refused())
 
     def with_holdings(self, node: NodeName, driver: DriverName, holdings: tuple[Holding, ...]) -> Snapshot:
         """Replaces what is held under this key; an empty tuple forgets the key."""
@@ -154,6 +178,7 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
             return self
         return msgspec.structs.replace(
             self,
+            refused=self._without_answers_of(pools_of((*before, *holdings)), (self._pools,), node),
             _holdings=self._holdings.with_value(key, holdings) if holdings else self._holdings.without(key),
             _held=with_held(self._held, key, before, holdings),
         )

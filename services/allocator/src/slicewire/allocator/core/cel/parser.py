@@ -6,6 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
+import msgspec
+
 from slicewire.allocator.core.cel import literals, macros
 from slicewire.allocator.core.cel.faults import Rejected
 from slicewire.allocator.core.cel.lexer import Token, tokens
@@ -229,10 +231,11 @@ class _Parser:
         return _literal(token.at if start is None else start, token, value)
 
     def parenthesised(self) -> Node:
-        self._take()
+        """What is inside, as wide in the text as its brackets: a part that is quoted is quoted whole."""
+        opening = self._take()
         inside = self._nested(self.expression)
-        self.expect(")")
-        return inside
+        closing = self.expect(")")
+        return msgspec.structs.replace(inside, start=opening.at, end=closing.end)
 
     def list(self) -> Node:
         opening = self._take()

@@ -1,0 +1,64 @@
+"""What probes see: alive at once, ready when it is true, gone when the part is."""
+
+from __future__ import annotations
+
+import socket
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+import pytest
+
+from slicewire.common import health
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        return int(probe.getsockname()[1])
+
+
+def get(port: int, path: str) -> tuple[int, str]:
+    try:
+        with urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+def test_a_part_is_alive_from_the_start_and_ready_from_when_it_says_so(port: int) -> None:
+    caught_up: list[bool] = []
+    with health.serving(port, lambda: bool(caught_up)) as serving:
+        assert serving == port
+        assert get(port, "/healthz") == (200, "ok\n")
+        assert get(port, "/readyz") == (503, "catching up\n")
+        caught_up.append(True)
+        assert get(port, "/readyz") == (200, "ok\n")
+        caught_up.clear()
+        assert get(port, "/readyz") == (503, "catching up\n")
+
+
+@pytest.mark.parametrize("path", ["/", "/metrics", "/healthz/", "/healthz?verbose"])
+def test_other_paths_are_told_what_there_is(port: int, path: str) -> None:
+    with health.serving(port, lambda: True):
+        assert get(port, path) == (404, "there are /healthz and /readyz\n")
+
+
+def test_probes_leave_no_line_on_standard_error(port: int, capfd: pytest.CaptureFixture[str]) -> None:
+    with health.serving(port, lambda: True):
+        get(port, "/healthz")
+        get(port, "/nowhere")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_nothing_listens_once_the_part_has_ended(port: int) -> None:
+    with health.serving(port, lambda: True):
+        pass
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_port_0_serves_nothing() -> None:
+    with health.serving(0, lambda: True) as serving:
+        assert serving == 0
