@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
@@ -106,7 +107,7 @@ def test_after_every_failure_the_pause_is_longer_up_to_a_limit_and_success_forge
         async with working(worklist, looks):
             await asyncio.sleep(100)
             times = [time for time, _ in looks.begun]
-            pauses = [round(later - time - 1, 3) for time, later in zip(times, times[1:], strict=False)]
+            pauses = [round(later - time - 1, 3) for time, later in itertools.pairwise(times)]
             assert pauses == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 15.0, 15.0]
             await asyncio.sleep(100)
         assert len(looks.begun) == 11

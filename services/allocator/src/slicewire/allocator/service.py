@@ -298,6 +298,6 @@ def _log_answers(writes: Sequence[Any]) -> None:
             answer = write.fact
             outcome = "claim allocated" if answer.allocation else "claim refused"
             why = answer.refusal.message if answer.refusal else ""
-            _log.info(
-                outcome, claim=answer.claim.label, claim_uid=answer.claim.uid, node=answer.node, why=why
-            )
+            ref = answer.claim
+            with telemetry.carried({"traceparent": write.trace}):
+                _log.info(outcome, claim=ref.label, claim_uid=ref.uid, node=answer.node, why=why)
