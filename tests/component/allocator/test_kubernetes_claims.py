@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from slicewire.common.messages import ANSWERS, KUBE_SCHEDULER, NODES, NodeObserved
+from slicewire.common.messages import ANSWERS, CLAIMS, KUBE_SCHEDULER, NODES, NodeObserved
 from slicewire.common.model import NodeName
 from tests.component.allocator.world import World, allocation, claim, of_kubernetes, pool, until
 
@@ -107,3 +107,20 @@ async def test_a_claim_shown_twice_changes_nothing(world: World) -> None:
     await world.show(of_kubernetes(claim("other")))
     after = await until(world.entries, lambda found: "uid-other" in found)
     assert after["uid-k"] == before["uid-k"]
+
+
+async def test_claims_of_kube_scheduler_are_explained_too(world: World) -> None:
+    await world.bus.tell(NODES, NodeObserved(name=NodeName("node-a"), uid="u"))
+    await world.show(of_kubernetes(claim("theirs"), allocation("gpu-3")), decided_by=KUBE_SCHEDULER)
+    await world.show(of_kubernetes(claim("late", 8)), decided_by=KUBE_SCHEDULER)
+    await until(world.held, bool)
+    await until(lambda: world.now(CLAIMS), lambda found: len(found) == 2)
+    held = await world.explain("uid-theirs")
+    assert held.held
+    assert held.answer.allocation is not None
+    assert held.answer.allocation.devices.results[0].device == "gpu-3"
+    waiting = await world.explain("uid-late")
+    assert waiting.answer.refusal is not None
+    assert "7" in waiting.answer.refusal.message
+    assert waiting.change is not None
+    assert waiting.change.node == "node-a"

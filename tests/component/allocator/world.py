@@ -16,6 +16,7 @@ from slicewire.common.messages import (
     ALLOCATE,
     CLAIMS,
     CLASSES,
+    EXPLAIN,
     INVENTORY,
     LEDGERS,
     RELEASE,
@@ -26,6 +27,8 @@ from slicewire.common.messages import (
     ClaimObserved,
     ClaimRef,
     ClassObserved,
+    ExplainReply,
+    ExplainRequest,
     LedgerEntry,
     LedgerWritten,
     PoolObserved,
@@ -112,6 +115,11 @@ class World:
 
     async def release(self, uid: str) -> Any:
         return await self.bus.ask(RELEASE, ReleaseRequest(claim=ClaimRef(uid=ClaimUID(uid))))
+
+    async def explain(self, uid: str) -> ExplainReply:
+        reply = await self.bus.ask(EXPLAIN, ExplainRequest(claim=ClaimRef(uid=ClaimUID(uid))))
+        assert isinstance(reply, ExplainReply), reply
+        return reply
 
     async def show(
         self, found: ResourceClaim, decided_by: str = SLICEWIRE, together: tuple[str, ...] = ()

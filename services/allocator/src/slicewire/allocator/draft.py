@@ -37,6 +37,7 @@ from slicewire.common.model import (
     AllocationResult,
     ClaimName,
     ClaimUID,
+    DeviceAllocationResult,
     DeviceRequestAllocationResult,
     Namespace,
     NodeName,
@@ -88,9 +89,14 @@ class Draft:
         self._release(uid)
         self._drop(CLAIMS, (uid,), uid)
 
-    def explain(self, claim: ResourceClaim) -> ExplainReply:
-        """What the claim would be answered now, and what would help; nothing is kept."""
-        nodes = self._view.managed_nodes()
+    def explain(self, claim: ResourceClaim, decided_by: str = SLICEWIRE) -> ExplainReply:
+        """What the claim holds, or would be answered now and what would help; nothing is kept.
+
+        For a claim of kube-scheduler the nodes are those that kube-scheduler allocates.
+        """
+        if held := self._held(claim.uid):
+            return ExplainReply(answer=self._as_held(claim, held), held=True)
+        nodes = self._view.nodes_of(decided_by)
         (answer,) = _answered([claim], self._place([claim], nodes))
         if answer.refusal is None or answer.refusal.fatal or not nodes:
             return ExplainReply(answer=answer)
@@ -100,13 +106,22 @@ class Draft:
             change=cheapest_change([claim], self._snapshot, nodes, answer.refusal),
         )
 
+    def _as_held(self, claim: ResourceClaim, keys: Sequence[PoolKey]) -> ClaimAnswered:
+        """The answer that amounts to what the ledger shows, whoever decided it."""
+        entries = [entry for key in keys if (entry := self._entry(key, claim.uid)) is not None]
+        results = tuple(result for entry in entries for result in entry.results)
+        devices = DeviceAllocationResult(results=results, config=entries[0].config)
+        return ClaimAnswered(
+            claim=ref_of(claim), allocation=AllocationResult(devices=devices), node=keys[0][0]
+        )
+
     def would_fit(
         self, claims: Sequence[ResourceClaim], releasing: Sequence[ClaimUID]
     ) -> tuple[ClaimAnswered, ...]:
         """What the claims would be answered together, once those others were gone; nothing is kept."""
         for uid in releasing:
             self._release(uid)
-        return _answered(claims, self._place(claims, self._view.managed_nodes()))
+        return _answered(claims, self._place(claims, self._view.nodes_of()))
 
     def writes(self, traces: Mapping[ClaimUID, TraceParent]) -> tuple[Write, ...]:
         """All of it, each guarded by what was known of its key, in the order claim, ledger, answer."""
@@ -125,7 +140,7 @@ class Draft:
     def _answer(self, facts: Sequence[ClaimObserved]) -> tuple[ClaimAnswered, ...]:
         """Answers of all, in order; those that wait are placed together, beside what the others hold."""
         held = [key for fact in facts for key in self._held(fact.claim.uid)]
-        nodes = (held[0][0],) if held else self._view.managed_nodes()
+        nodes = (held[0][0],) if held else self._view.nodes_of()
         waiting = [fact.claim for fact in facts if not self._holds(fact.claim.uid)]
         if waiting:
             decided = self._place(waiting, nodes)

@@ -159,18 +159,15 @@ class Allocator:
         return ReleaseReply(released=request.claim)
 
     async def _explain(self, request: ExplainRequest) -> ExplainReply | Declined:
-        claim = request.document
-        if claim is None:
-            if request.claim is None:
-                return Declined(400, "one of claim and document is needed")
-            uid = admission.find(request.claim, self._view)
-            if isinstance(uid, Declined):
-                return uid
-            answer = self._view.answers.get(uid)
-            if answer is not None and answer.allocation is not None:
-                return ExplainReply(answer=answer, held=True)
-            claim = self._view.claims[uid].claim
-        return Draft(self._view).explain(claim)
+        if request.document is not None:
+            return Draft(self._view).explain(request.document)
+        if request.claim is None:
+            return Declined(400, "one of claim and document is needed")
+        uid = admission.find(request.claim, self._view)
+        if isinstance(uid, Declined):
+            return uid
+        known = self._view.claims[uid]
+        return Draft(self._view).explain(known.claim, known.decided_by)
 
     async def _what_if(self, request: WhatIfRequest) -> WhatIfReply | Declined:
         releasing = []

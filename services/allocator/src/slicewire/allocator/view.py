@@ -57,7 +57,9 @@ class View:
         """Counts what may let a waiting claim fit."""
         self._untold_allocation = untold_allocation
         self._allocation_by_node: dict[NodeName, str] = {}
-        self._managed: tuple[tuple[NodeName, ...], tuple[NodeName, ...]] | None = None
+        self._nodes_of: dict[str, tuple[NodeName, ...]] = {}
+        self._sorted_out: tuple[NodeName, ...] = ()
+        """The nodes that `_nodes_of` has sorted out."""
         self._ledgers: dict[PoolKey, LedgerWritten] = {}
         self._pools: dict[PoolID, PoolKey] = {}
         self._held: dict[ClaimUID, set[PoolKey]] = defaultdict(set)
@@ -94,13 +96,14 @@ class View:
         """The sequence of what is known of a key: what a write over it must expect."""
         return self._sequences.get((channel.kind, key), ABSENT)
 
-    def managed_nodes(self) -> tuple[NodeName, ...]:
-        """Nodes whose pools Slicewire allocates, in order; the same object while nothing changes."""
-        if self._managed is None or self._managed[0] is not self.snapshot.nodes:
+    def nodes_of(self, allocation: str = SLICEWIRE) -> tuple[NodeName, ...]:
+        """Nodes whose pools this one allocates, in order; the same object while nothing changes."""
+        if self._sorted_out is not self.snapshot.nodes:
+            self._sorted_out, self._nodes_of = self.snapshot.nodes, {}
+        if allocation not in self._nodes_of:
             nodes = self.snapshot.nodes
-            managed = tuple(node for node in nodes if self.allocation(node) == SLICEWIRE)
-            self._managed = (nodes, managed)
-        return self._managed[1]
+            self._nodes_of[allocation] = tuple(n for n in nodes if self.allocation(n) == allocation)
+        return self._nodes_of[allocation]
 
     def allocation(self, node: NodeName) -> str:
         return self._allocation_by_node.get(node, self._untold_allocation)
@@ -131,7 +134,7 @@ class View:
 
     def _node(self, key: tuple[str, ...], fact: NodeObserved | None) -> None:
         self.capacity_changes += 1
-        self._managed = None
+        self._nodes_of = {}
         if fact is None:
             self.snapshot = self.snapshot.without_node(NodeName(key[0]))
             self._allocation_by_node.pop(NodeName(key[0]), None)
