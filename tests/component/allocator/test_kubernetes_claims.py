@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from slicewire.common.messages import ANSWERS, CLAIMS, KUBE_SCHEDULER, NODES, NodeObserved
-from slicewire.common.model import NodeName
+from slicewire.common.messages import ANSWERS, CLAIMS, KUBE_SCHEDULER, NODES, ClaimObserved, NodeObserved
+from slicewire.common.model import ClaimUID, NodeName
 from tests.component.allocator.world import World, allocation, claim, of_kubernetes, pool, until
 
 
@@ -124,3 +124,13 @@ async def test_claims_of_kube_scheduler_are_explained_too(world: World) -> None:
     assert "7" in waiting.answer.refusal.message
     assert waiting.change is not None
     assert waiting.change.node == "node-a"
+
+
+async def test_an_answer_stands_for_the_claim_as_it_was_told_last(world: World) -> None:
+    first = await world.bus.tell(CLAIMS, ClaimObserved(claim=of_kubernetes(claim("k"))))
+    answers = await until(lambda: world.now(ANSWERS), bool)
+    assert answers[("uid-k",)].claim_sequence == first
+    retold = ClaimObserved(claim=of_kubernetes(claim("k")), together=(ClaimUID("uid-k"),))
+    second = await world.bus.tell(CLAIMS, retold)
+    again = await until(lambda: world.now(ANSWERS), lambda a: a[("uid-k",)].claim_sequence == second)
+    assert again[("uid-k",)].allocation == answers[("uid-k",)].allocation

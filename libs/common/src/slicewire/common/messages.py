@@ -148,9 +148,14 @@ class LedgerWritten(Fact, frozen=True):
 
 
 class ClaimAnswered(Fact, frozen=True):
-    """The devices of a claim, or the reasons why it has none: exactly one of the two is set."""
+    """The devices of a claim, or the reasons why it has none: exactly one of the two is set.
+
+    `claim_sequence` is the claim fact that was answered (0 for one that came over the bus): an
+    answer to an older one may be about devices that have been given back since.
+    """
 
     claim: ClaimRef
+    claim_sequence: int = 0
     allocation: AllocationResult | None = None
     node: NodeName = NodeName("")
     refusal: Unsatisfiable | None = None

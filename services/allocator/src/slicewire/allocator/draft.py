@@ -146,6 +146,8 @@ class Draft:
             decided = self._place(waiting, nodes)
             for claim, answer in zip(waiting, _answered(waiting, decided), strict=True):
                 self._give(claim, answer)
+        for fact in facts:
+            self._affirm(fact.claim)
         return tuple(self._answer_of(fact.claim.uid) for fact in facts)
 
     def _place(self, claims: Sequence[ResourceClaim], nodes: Sequence[NodeName]) -> Placement | Unsatisfiable:
@@ -162,6 +164,18 @@ class Draft:
             self._enter(claim, answer.allocation, SLICEWIRE, confirmed=False)
         if answer != self._found(ANSWERS, (claim.uid,), self._view.answers.get(claim.uid)):
             self._put(ANSWERS, answer, claim.uid)
+
+    def _affirm(self, claim: ResourceClaim) -> None:
+        """An answer stands for the claim as it is told now, not as it was when it was decided.
+
+        A claim that came over the bus is told once, together with its answer.
+        """
+        if claim.metadata.creation_timestamp is None:
+            return
+        answer = self._found(ANSWERS, (claim.uid,), self._view.answers.get(claim.uid))
+        sequence = self._view.sequence(CLAIMS, (claim.uid,))
+        if isinstance(answer, ClaimAnswered) and answer.allocation and answer.claim_sequence != sequence:
+            self._put(ANSWERS, msgspec.structs.replace(answer, claim_sequence=sequence), claim.uid)
 
     def _adopt(self, fact: ClaimObserved, allocation: AllocationResult) -> None:
         """Kubernetes shows an allocation: ours, confirmed by it, or another's, which we follow."""

@@ -7,9 +7,10 @@ from typing import assert_never
 from slicewire.common import telemetry
 from slicewire.common.logs import Log
 from slicewire.common.messages import ALLOCATION_LABEL
-from slicewire.common.model import ResourceClaim, wire
+from slicewire.common.model import AllocationResult, ResourceClaim, wire
 from slicewire.publisher.cluster import Cluster, PodKey
 from slicewire.publisher.core.pods import AddFinalizer, LiftGate, Pod, Step, WriteStatus, next_steps
+from slicewire.publisher.facts import is_ours, to_be_written
 from slicewire.publisher.kube import JSON_PATCH, Kube
 
 _log = Log("publisher.binding")
@@ -26,11 +27,18 @@ class Binding:
             claims = self._cluster.claims_of(pod)
             if claims is None:
                 return
-            steps = next_steps(pod, claims, self._cluster.allocations(), ALLOCATION_LABEL)
+            ours = {c.uid: found for c in claims if (found := self._allocation(c)) is not None}
+            steps = next_steps(pod, claims, ours, ALLOCATION_LABEL)
             for step in steps:
                 await self._take(step)
             if not steps or isinstance(steps[-1], LiftGate):
                 return
+
+    def _allocation(self, claim: ResourceClaim) -> AllocationResult | None:
+        """Ours, written already or to be written."""
+        if is_ours(claim, self._cluster):
+            return claim.status.allocation
+        return None if claim.status.allocation else to_be_written(claim, self._cluster)
 
     async def _take(self, step: Step) -> None:
         match step:

@@ -69,6 +69,7 @@ class Cluster:
         self.pools: dict[PoolKey, PoolObserved] = {}
         self.told: dict[FactKey, Fact] = {}
         """Our facts, as the stream has them."""
+        self.told_sequences: dict[FactKey, int] = {}
         self.answers: dict[ClaimUID, tuple[ClaimAnswered, Mapping[str, str]]] = {}
         """Answers with the headers that carry their trace."""
         self._claim_uids: dict[_ObjectKey, ClaimUID] = {}
@@ -86,7 +87,9 @@ class Cluster:
             case ANSWERS.kind:
                 yield from self._hear_answer(ClaimUID(heard.key[0]), heard.fact, heard.headers)
             case NODES.kind | CLASSES.kind | CLAIMS.kind:
-                yield self._hear_told(FactKey(heard.channel.kind, heard.key[0]), heard.fact)
+                key = FactKey(heard.channel.kind, heard.key[0])
+                self.keep_told(key, heard.fact, heard.sequence)
+                yield key
 
     def _hear_pool(self, key: tuple[str, ...], fact: PoolObserved | None) -> Key:
         pool = PoolKey(NodeName(key[0]), DriverName(key[1]))
@@ -106,12 +109,15 @@ class Cluster:
         if uid in self.claims:
             yield from self._about_claim(self.claims[uid])
 
-    def _hear_told(self, key: FactKey, fact: Fact | None) -> Key:
+    def keep_told(self, key: FactKey, fact: Fact | None, sequence: int) -> None:
+        """As it was heard, or as we have just told it; what is older is old news."""
+        if sequence < self.told_sequences.get(key, 0):
+            return
+        self.told_sequences[key] = sequence
         if fact is None:
             self.told.pop(key, None)
         else:
             self.told[key] = fact
-        return key
 
     # What Kubernetes shows.
 
@@ -213,11 +219,10 @@ class Cluster:
             sorted(found, key=lambda pod: (pod.metadata.creation_timestamp or "", pod.metadata.name))
         )
 
-    def allocations(self) -> dict[ClaimUID, AllocationResult]:
-        """What the allocator has given."""
-        return {
-            uid: fact.allocation for uid, (fact, _) in self.answers.items() if fact.allocation is not None
-        }
+    def allocation(self, uid: ClaimUID) -> AllocationResult | None:
+        """What the allocator has given the claim."""
+        answer = self.answers.get(uid)
+        return answer[0].allocation if answer else None
 
     def every_key(self) -> Iterator[Key]:
         """Everything that could be out of step: for a first look at all of it."""

@@ -17,6 +17,7 @@ from slicewire.common.messages import (
     NodeObserved,
 )
 from slicewire.common.model import (
+    AllocationResult,
     ClaimUID,
     DeviceClass,
     Node,
@@ -70,9 +71,26 @@ def claim_fact(claim: ResourceClaim, cluster: Cluster) -> ClaimObserved:
         status=ResourceClaimStatus(allocation=claim.status.allocation),
     )
     together = _together(claim, cluster)
-    ours = claim.status.allocation is not None and claim.uid in cluster.allocations()
-    decided_by = SLICEWIRE if together or ours else KUBE_SCHEDULER
+    decided_by = SLICEWIRE if together or is_ours(claim, cluster) else KUBE_SCHEDULER
     return ClaimObserved(claim=bare, decided_by=decided_by, together=together)
+
+
+def is_ours(claim: ResourceClaim, cluster: Cluster) -> bool:
+    """Kubernetes shows the devices that the allocator gave."""
+    shown, given = claim.status.allocation, cluster.allocation(claim.uid)
+    return shown is not None and given is not None and shown.devices.results == given.devices.results
+
+
+def to_be_written(claim: ResourceClaim, cluster: Cluster) -> AllocationResult | None:
+    """The allocator's answer to the claim as it is now; an answer to what it was may be stale: then the
+    devices may have been given back, and to somebody else, since."""
+    key = FactKey(CLAIMS.kind, claim.uid)
+    if cluster.told.get(key) != claim_fact(claim, cluster):
+        return None
+    answer = cluster.answers.get(claim.uid)
+    if answer is None or answer[0].claim_sequence != cluster.told_sequences.get(key):
+        return None
+    return answer[0].allocation
 
 
 def _together(claim: ResourceClaim, cluster: Cluster) -> tuple[ClaimUID, ...]:

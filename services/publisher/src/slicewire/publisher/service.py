@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from slicewire.common import telemetry
-from slicewire.common.bus.port import Bus, BusUnavailable, CaughtUp, Write
+from slicewire.common.bus.port import Bus, BusUnavailable, CaughtUp, Committed, Write
 from slicewire.common.logs import Log
 from slicewire.common.messages import ANSWERS, CLAIMS, CLASSES, INVENTORY, NODES, Channel
 from slicewire.publisher import kube
@@ -116,8 +116,6 @@ class Publisher:
         if fact == told or (fact is None and not is_from_kubernetes(told)):
             return
         with telemetry.span(f"tell {key.kind}", kind=telemetry.Kind.PRODUCER, key=key.name):
-            await self._bus.commit([Write(_CHANNELS[key.kind], (key.name,), fact)])
-        if fact is None:
-            self._cluster.told.pop(key, None)
-        else:
-            self._cluster.told[key] = fact
+            done = await self._bus.commit([Write(_CHANNELS[key.kind], (key.name,), fact)])
+        assert isinstance(done, Committed), "nothing was expected, so nothing can be stale"
+        self._cluster.keep_told(key, fact, done.sequence)

@@ -101,15 +101,17 @@ def next_steps(
 ) -> tuple[Step, ...]:
     """What is missing before the pod may be scheduled, as far as it can be done now.
 
-    Nothing while one of its claims has no devices: a pod gets all of them, or waits. The gate goes
-    only when the status of every claim has been seen to be written.
+    Nothing while one of its claims has no devices, or is on its way out: a pod gets all of them, or
+    waits. `answers` are allocations of ours; one that another has written is left as it is. The gate
+    goes only when the status of every claim has been seen to be written.
     """
-    allocations = [claim.status.allocation or answers.get(claim.uid) for claim in claims]
     steps: list[Step] = []
-    for claim, allocation in zip(claims, allocations, strict=True):
-        if allocation is None:
+    for claim in claims:
+        ours = answers.get(claim.uid)
+        if ours is not None and claim.metadata.deletion_timestamp is None:
+            steps += _claim_steps(pod, claim, ours)
+        elif claim.status.allocation is None or claim.metadata.deletion_timestamp is not None:
             return ()
-        steps += _claim_steps(pod, claim, allocation)
     if steps:
         return tuple(steps)
     remaining = tuple(found for found in pod.spec.scheduling_gates if found.name != gate)
