@@ -174,7 +174,7 @@ class Kube:
         while True:
             query = {**kind.query, "limit": str(_PAGE), **({"continue": token} if token else {})}
             page = wire.decode(await self._call("GET", kind.path, query=query), _List)
-            objects += [wire.decode(bytes(item), kind.type) for item in page.items]
+            objects += [found for item in page.items if (found := _readable(bytes(item), kind)) is not None]
             token = page.metadata.continue_
             if not token:
                 return page.metadata.resource_version, tuple(objects)
@@ -194,7 +194,8 @@ class Kube:
             async with response:
                 await _refuse(response)
                 while line := await response.content.readline():
-                    yield _event(wire.decode(line, _WatchEvent), kind.type)
+                    if (event := _event(wire.decode(line, _WatchEvent), kind)) is not None:
+                        yield event
 
     async def _call(
         self,
@@ -240,13 +241,31 @@ class Kube:
         return found
 
 
-def _event(event: _WatchEvent, kind: type[T]) -> Seen[T] | Gone[T] | str:
+def _readable(raw: bytes, kind: Kind[T]) -> T | None:
+    """None for an object that is not what we know of its kind: said, and the others go on."""
+    try:
+        return wire.decode(raw, kind.type)
+    except wire.Malformed as error:
+        _log.error("object cannot be read", kind=kind.name, name=_name_of(raw), reason=str(error))
+        return None
+
+
+def _name_of(raw: bytes) -> str:
+    try:
+        return wire.decode(raw, _OnlyMeta).metadata.name
+    except wire.Malformed:
+        return ""
+
+
+def _event(event: _WatchEvent, kind: Kind[T]) -> Seen[T] | Gone[T] | str | None:
     raw = bytes(event.object)
     match event.type:
         case "ADDED" | "MODIFIED":
-            return Seen(wire.decode(raw, kind))
+            seen = _readable(raw, kind)
+            return None if seen is None else Seen(seen)
         case "DELETED":
-            return Gone(wire.decode(raw, kind))
+            gone = _readable(raw, kind)
+            return None if gone is None else Gone(gone)
         case "BOOKMARK":
             return wire.decode(raw, _OnlyMeta).metadata.resource_version
         case _:
