@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
+import msgspec
+
 from slicewire.allocator.core.features import DEFAULT, Features
 from slicewire.allocator.core.nodes import NodeView
 from slicewire.allocator.core.search import allocate
@@ -185,3 +187,16 @@ def test_a_selector_of_a_single_device_is_used_where_devices_select_nodes() -> N
     result = allocated(snapshot.with_node(NodeView(NODE, {"zone": "east"})), a_claim(1))
 
     assert result.node_selector == in_zone("east")
+
+
+def test_results_say_which_node_operations_the_driver_does_without_where_that_is_switched_on() -> None:
+    (published,) = a_pool(1)
+    spec = msgspec.structs.replace(published.spec, skip_node_operations=("*",))
+    snapshot = a_snapshot(msgspec.structs.replace(published, spec=spec))
+    for features, expected in (
+        (DEFAULT, ()),
+        (msgspec.structs.replace(DEFAULT, optional_node_operations=True), ("*",)),
+    ):
+        answer = allocate([a_claim()], snapshot, NODE, features)
+        assert isinstance(answer, tuple)
+        assert answer[0].devices.results[0].skip_node_operations == expected

@@ -100,6 +100,7 @@ class DeviceRequestAllocationResult(Object, frozen=True):
     binding_failure_conditions: tuple[str, ...] = ()
     share_id: str | None = msgspec.field(default=None, name="shareID")
     consumed_capacity: Mapping[str, Quantity] = msgspec.field(default_factory=dict)
+    skip_node_operations: tuple[str, ...] = ()
 
     @property
     def device_id(self) -> DeviceID:

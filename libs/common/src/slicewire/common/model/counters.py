@@ -20,5 +20,8 @@ class CounterSet(Object, frozen=True):
 
 
 class DeviceCounterConsumption(Object, frozen=True):
+    """`compatibility_groups` (1.37): devices drawn from one set together must have one in common."""
+
     counter_set: str
     counters: Mapping[str, Counter] = msgspec.field(default_factory=dict)
+    compatibility_groups: tuple[str, ...] = ()

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import msgspec
 
 from slicewire.allocator.core.capacity import Consumption, consumption, shortage
+from slicewire.allocator.core.compatibility import Compatibility
 from slicewire.allocator.core.constraints import Constraint, MatchAttribute, constraint_of
 from slicewire.allocator.core.counters import Budgets
 from slicewire.allocator.core.faults import Fault
@@ -62,7 +63,9 @@ class Attempt:
         self._question = question
         self._features = question.features
         self._usages = question.usages
-        self._budgets = Budgets({pool.id: pool for pool in question.stock.pools}, question.usages)
+        pools = {pool.id: pool for pool in question.stock.pools}
+        self._budgets = Budgets(pools, question.usages)
+        self._compatibility = Compatibility(pools, question.usages)
         self._constraints = tuple(_constraints(claim, self._features) for claim in question.demand.claims)
         self._dedicated: dict[DeviceID, list[Alternative]] = {}
         self._shares: dict[DeviceID, list[Consumption]] = {}
@@ -102,7 +105,13 @@ class Attempt:
             taint = untolerated(candidate.device.taints, alternative.tolerations)
             if taint is not None:
                 return Tainted(taint)
-        return self._budgets.shortage(candidate) if self._must_draw(alternative, candidate) else None
+        return self._undrawable(candidate) if self._must_draw(alternative, candidate) else None
+
+    def _undrawable(self, candidate: Candidate) -> Objection | None:
+        """What its counter sets have against the device."""
+        if self._features.device_compatibility_groups:
+            return self._budgets.shortage(candidate) or self._compatibility.objection(candidate)
+        return self._budgets.shortage(candidate)
 
     def capacity_objection(self, alternative: Alternative, candidate: Candidate) -> Objection | None:
         """For a device that is not shared the request is a mere filter: it gets all of it anyway."""
@@ -130,6 +139,7 @@ class Attempt:
         alternative, candidate = pick.alternative, pick.candidate
         if pick.drew:
             self._budgets.give_back(candidate)
+            self._compatibility.leave(candidate)
             self._drawn.discard(candidate.id)
         if candidate.shareable:
             _drop_last(self._shares, candidate.id)
@@ -157,6 +167,7 @@ class Attempt:
             self._dedicated.setdefault(candidate.id, []).append(alternative)
         if drew:
             self._budgets.draw(candidate)
+            self._compatibility.join(candidate)
             self._drawn.add(candidate.id)
         pick = Pick(alternative, candidate, consumed, drew)
         self.picks.append(pick)

@@ -15,6 +15,10 @@ class Features(msgspec.Struct, frozen=True, rename="pascal"):
     device_binding_and_status: bool = True
     consumable_capacity: bool = True
     list_type_attributes: bool = False
+    device_compatibility_groups: bool = False
+    """1.37, alpha: devices that draw from one counter set must have a compatibility group in common."""
+    optional_node_operations: bool = False
+    """1.37, alpha: results say which of the kubelet's calls the driver does without."""
 
 
 DEFAULT = Features()

@@ -39,7 +39,7 @@ def results_of(solution: Solution, question: Question) -> tuple[AllocationResult
 
 def _result(claim: ResourceClaim, pick: Pick, features: Features) -> DeviceRequestAllocationResult:
     alternative, candidate = pick.alternative, pick.candidate
-    binds = features.device_binding_and_status
+    binds, skips = features.device_binding_and_status, features.optional_node_operations
     return DeviceRequestAllocationResult(
         request=alternative.name,
         driver=candidate.id.driver,
@@ -51,6 +51,7 @@ def _result(claim: ResourceClaim, pick: Pick, features: Features) -> DeviceReque
         binding_failure_conditions=candidate.device.binding_failure_conditions if binds else (),
         share_id=_share_id(claim, pick) if candidate.shareable else None,
         consumed_capacity={name: Quantity.of(amount) for name, amount in pick.consumed.items()},
+        skip_node_operations=candidate.slice.skip_node_operations if skips else (),
     )
 
 
