@@ -35,6 +35,13 @@ class CapacityRequirements(Object, frozen=True):
     requests: Mapping[str, Quantity] = msgspec.field(default_factory=dict)
 
 
+class DerivedAttribute(Object, frozen=True):
+    """An attribute that a CEL expression makes of each device, for constraints alone (1.37)."""
+
+    name: str
+    expression: str
+
+
 class ExactDeviceRequest(Object, frozen=True):
     """`allocation_mode` "" means ExactCount; `count` 0 means 1 in that mode (the API's defaults)."""
 
@@ -45,6 +52,7 @@ class ExactDeviceRequest(Object, frozen=True):
     admin_access: bool | None = None
     tolerations: tuple[DeviceToleration, ...] = ()
     capacity: CapacityRequirements | None = None
+    derived_attributes: tuple[DerivedAttribute, ...] = ()
 
 
 class DeviceSubRequest(Object, frozen=True):
@@ -55,6 +63,7 @@ class DeviceSubRequest(Object, frozen=True):
     count: int = 0
     tolerations: tuple[DeviceToleration, ...] = ()
     capacity: CapacityRequirements | None = None
+    derived_attributes: tuple[DerivedAttribute, ...] = ()
 
 
 class DeviceRequest(Object, frozen=True):

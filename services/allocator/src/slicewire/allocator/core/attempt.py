@@ -29,7 +29,7 @@ from slicewire.allocator.core.requests import Alternative, Demand
 from slicewire.allocator.core.snapshot import Snapshot
 from slicewire.allocator.core.stock import Candidate, Stock
 from slicewire.allocator.core.taints import untolerated
-from slicewire.common.model import DeviceID, NodeName, PoolID, ResourceClaim
+from slicewire.common.model import DeviceAttribute, DeviceID, NodeName, PoolID, ResourceClaim
 
 
 class Question(msgspec.Struct, frozen=True, eq=False):
@@ -148,13 +148,14 @@ class Attempt:
         for constraint in reversed(self._constraints[alternative.claim_index]):
             constraint.undo(alternative.name)
 
-    def _joined(self, alternative: Alternative, candidate: Candidate) -> Pick | Constrained:
+    def _joined(self, alternative: Alternative, candidate: Candidate) -> Pick | Constrained | Fault:
         joined: list[Constraint] = []
         for constraint in self._constraints[alternative.claim_index]:
-            if not constraint.add(alternative.name, candidate):
+            derived = alternative.derived(constraint.attribute, candidate)
+            if isinstance(derived, Fault) or not constraint.add(alternative.name, candidate, derived):
                 for earlier in reversed(joined):
                     earlier.undo(alternative.name)
-                return _constrained(constraint, candidate)
+                return derived if isinstance(derived, Fault) else _constrained(constraint, candidate, derived)
             joined.append(constraint)
         return self._made(alternative, candidate)
 
@@ -196,9 +197,11 @@ def _constraints(claim: ResourceClaim, features: Features) -> tuple[Constraint, 
     return tuple(each for each in made if each is not None)
 
 
-def _constrained(constraint: Constraint, candidate: Candidate) -> Constrained:
+def _constrained(
+    constraint: Constraint, candidate: Candidate, derived: DeviceAttribute | None
+) -> Constrained:
     must_match = isinstance(constraint, MatchAttribute)
-    return Constrained(constraint.attribute, must_match, constraint.values(candidate) is not None)
+    return Constrained(constraint.attribute, must_match, constraint.values(candidate, derived) is not None)
 
 
 def _drop_last(

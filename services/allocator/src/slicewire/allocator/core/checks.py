@@ -43,6 +43,7 @@ def problems_of(
             where = f"claim {label(claim)}, constraint #{index}"
             yield f"{where}: empty constraint (unsupported constraint type?)"
     yield from _reference_problems(claim)
+    yield from _unused_derivations(claim)
 
 
 def _request_problems(
@@ -68,6 +69,8 @@ def _detail_problems(
     classes: Mapping[str, DeviceClass],
     features: Features,
 ) -> Iterator[str]:
+    if asked.derived_attributes and not features.derived_attributes:
+        yield f"{where}: has derived attributes, but the DRADerivedAttributes feature is disabled"
     if asked.capacity is not None and not features.consumable_capacity:
         yield f"{where}: has capacity requests, but the DRAConsumableCapacity feature is disabled"
     for index, selector in enumerate(asked.selectors):
@@ -111,6 +114,21 @@ def _reference_problems(claim: ResourceClaim) -> Iterator[str]:
         for name in requests:
             if name not in known:
                 yield f"claim {label(claim)}, {part}: there is no request {name}"
+
+
+def _unused_derivations(claim: ResourceClaim) -> Iterator[str]:
+    """Derived attributes are for constraints alone: one that none looks at is a mistake."""
+    used = {
+        name
+        for constraint in claim.spec.devices.constraints
+        for name in (constraint.match_attribute, constraint.distinct_attribute)
+    }
+    for request in claim.spec.devices.requests:
+        for asked in (*((request.exactly,) if request.exactly else ()), *request.first_available):
+            for derived in asked.derived_attributes:
+                if derived.name not in used:
+                    where = f"claim {label(claim)}, request {request.name}"
+                    yield f"{where}: derived attribute {derived.name} is used by no constraint"
 
 
 def _fewest(request: DeviceRequest) -> int:

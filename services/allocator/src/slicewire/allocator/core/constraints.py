@@ -25,11 +25,11 @@ class Constraint(ABC):
         self._lists = lists
         self._picked: list[Values] = []
 
-    def add(self, request: RequestName, candidate: Candidate) -> bool:
+    def add(self, request: RequestName, candidate: Candidate, derived: DeviceAttribute | None = None) -> bool:
         """Whether the device may join those picked so far; if so it has joined."""
         if not self.covers(request):
             return True
-        values = self.values(candidate)
+        values = self.values(candidate, derived)
         if values is None or (self._picked and not self._admits(values)):
             return False
         self._picked.append(self._joined(values))
@@ -44,9 +44,12 @@ class Constraint(ABC):
         """A request's name covers its alternatives; an alternative's covers only that one."""
         return not self._requests or request in self._requests or request.partition("/")[0] in self._requests
 
-    def values(self, candidate: Candidate) -> Values | None:
-        """None where the device lacks the attribute: then it cannot satisfy the constraint."""
-        attribute = lookup(candidate, self.attribute)
+    def values(self, candidate: Candidate, derived: DeviceAttribute | None = None) -> Values | None:
+        """None where the device lacks the attribute: then it cannot satisfy the constraint.
+
+        `derived` is what the request made of the device, in place of what was published.
+        """
+        attribute = lookup(candidate, self.attribute) if derived is None else derived
         return None if attribute is None else _values(attribute, self._lists)
 
     @property

@@ -15,6 +15,8 @@ class Features(msgspec.Struct, frozen=True, rename="pascal"):
     device_binding_and_status: bool = True
     consumable_capacity: bool = True
     list_type_attributes: bool = False
+    derived_attributes: bool = False
+    """1.37, alpha: constraints may look at attributes that a request derives from the device."""
     device_compatibility_groups: bool = False
     """1.37, alpha: devices that draw from one counter set must have a compatibility group in common."""
     optional_node_operations: bool = False

@@ -10,10 +10,13 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from slicewire.allocator.core.checks import ALL, count_of, label, problems_of
+from slicewire.allocator.core.derived import Derivation, derivations_of
 from slicewire.allocator.core.faults import Fault
 from slicewire.allocator.core.features import Features
 from slicewire.allocator.core.selectors import Selection, selection_of
+from slicewire.allocator.core.stock import Candidate
 from slicewire.common.model import (
+    DeviceAttribute,
     DeviceClass,
     DeviceRequest,
     DeviceSubRequest,
@@ -39,6 +42,14 @@ class Alternative(msgspec.Struct, frozen=True, eq=False):
     admin_access: bool
     tolerations: tuple[DeviceToleration, ...]
     capacity: Mapping[str, Quantity]
+    derivations: tuple[Derivation, ...] = ()
+
+    def derived(self, attribute: str, candidate: Candidate) -> DeviceAttribute | Fault | None:
+        """The attribute as this request derives it of the device; None where it does not."""
+        for derivation in self.derivations:
+            if derivation.name == attribute:
+                return derivation.of(candidate)
+        return None
 
     def __str__(self) -> str:
         return f"claim {self.claim}, request {self.name}"
@@ -87,6 +98,9 @@ def _wanted(
     alternatives: list[Alternative] = []
     for name, details in asked:
         device_class = classes[details.device_class_name]
+        derivations = derivations_of(details.derived_attributes, f"claim {label(claim)}, request {name}")
+        if isinstance(derivations, Fault):
+            return derivations
         match selection_of(device_class, label(claim), details.selectors):
             case Fault() as fault:
                 return fault
@@ -103,6 +117,7 @@ def _wanted(
                         admin_access=isinstance(details, ExactDeviceRequest) and bool(details.admin_access),
                         tolerations=details.tolerations,
                         capacity=details.capacity.requests if details.capacity else {},
+                        derivations=derivations,
                     )
                 )
     return Wanted(index, tuple(alternatives))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from slicewire.allocator.core.attempt import Attempt, Pick, Question
+from slicewire.allocator.core.constraints import Constraint, Values
 from slicewire.allocator.core.faults import Fault
 from slicewire.allocator.core.objections import InUse, NotSelected, Objection
 from slicewire.allocator.core.requests import Alternative
@@ -154,8 +155,16 @@ def _at_once(
 
 def _seeds(alternative: Alternative, free: tuple[Candidate, ...], attempt: Attempt) -> tuple[Candidate, ...]:
     constraints = attempt.constraints(alternative.claim_index)
-    kinds = {tuple(each.values(candidate) for each in constraints): candidate for candidate in reversed(free)}
+    kinds = {
+        tuple(_values(alternative, each, candidate) for each in constraints): candidate
+        for candidate in reversed(free)
+    }
     return tuple(reversed(kinds.values()))
+
+
+def _values(alternative: Alternative, constraint: Constraint, candidate: Candidate) -> Values | None:
+    derived = alternative.derived(constraint.attribute, candidate)
+    return None if isinstance(derived, Fault) else constraint.values(candidate, derived)
 
 
 def _greedily(

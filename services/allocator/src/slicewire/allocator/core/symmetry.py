@@ -48,4 +48,5 @@ def _kind(of_request: tuple[Option, ...], attempt: Attempt) -> Hashable | None:
         asked.admin_access,
         asked.tolerations,
         capacity,
+        tuple((each.name, each.program) for each in asked.derivations),
     )

@@ -7,7 +7,7 @@ cannot be compiled or evaluated is a fault with the reason.
 from slicewire.allocator.core.cel.environment import Environment
 from slicewire.allocator.core.cel.faults import CompileFault, EvaluationFault
 from slicewire.allocator.core.cel.program import COST_LIMIT, Program
-from slicewire.allocator.core.cel.selector import LONGEST_EXPRESSION, compile_selector
+from slicewire.allocator.core.cel.selector import LONGEST_EXPRESSION, compile_derivation, compile_selector
 
 __all__ = [
     "COST_LIMIT",
@@ -16,5 +16,6 @@ __all__ = [
     "Environment",
     "EvaluationFault",
     "Program",
+    "compile_derivation",
     "compile_selector",
 ]

@@ -51,15 +51,15 @@ class Checked(msgspec.Struct, frozen=True, eq=False):
     names: Mapping[Node, Any]
 
 
-def check(tree: Node, environment: Environment) -> Checked:
-    """Types for the whole tree, or `Rejected`."""
+def check(tree: Node, environment: Environment, *, any_output: bool = False) -> Checked:
+    """Types for the whole tree, or `Rejected`. A selector must give a bool, a derivation anything."""
     checker = _Checker(environment)
     try:
         checker.check(tree)
         checked = checker.finished(tree)
     except types.TooDeep:
         raise Rejected("a type is nested too deeply in this expression", tree.at) from None
-    if checked.output not in {BOOL, attribute_type(environment)}:
+    if not any_output and checked.output not in {BOOL, attribute_type(environment)}:
         raise Rejected(f"must evaluate to bool or the unknown type, not {checked.output}", tree.at)
     return checked
 

@@ -41,11 +41,7 @@ class Program:
 
     def matches(self, device: Device, driver: str, cost_limit: int = COST_LIMIT) -> bool | EvaluationFault:
         """Whether the device is selected, or why that cannot be said."""
-        view = seen(device, driver)
-        if view.fault:
-            return EvaluationFault(view.fault)
-        bounded = view.ordinary and self.max_cost <= cost_limit
-        result = self._outcome(self._plain if bounded else self._metered, self._frame(view, cost_limit))
+        result = self.value(device, driver, cost_limit)
         if result is True or result is False or type(result) is EvaluationFault:
             return result
         kind = kind_of(result)
@@ -53,6 +49,14 @@ class Program:
             f"CEL result of type {kind} could not be converted to bool:"
             f" type conversion error from {kind} to 'bool'"
         )
+
+    def value(self, device: Device, driver: str, cost_limit: int = COST_LIMIT) -> Any:
+        """What the expression gives for the device, or an `EvaluationFault`."""
+        view = seen(device, driver)
+        if view.fault:
+            return EvaluationFault(view.fault)
+        bounded = view.ordinary and self.max_cost <= cost_limit
+        return self._outcome(self._plain if bounded else self._metered, self._frame(view, cost_limit))
 
     def cost(self, device: Device, driver: str) -> int | EvaluationFault:
         """What evaluating it for this device costs, in the units of the limit."""

@@ -30,6 +30,19 @@ def compile_selector(expression: str, environment: Environment = _EVERYTHING) ->
         return rejected.located(expression)
 
 
+@lru_cache(maxsize=256)
+def compile_derivation(expression: str, environment: Environment = _EVERYTHING) -> Program | CompileFault:
+    """The program of an expression that gives any value for a device: ask it with `value`."""
+    try:
+        _check_text(expression)
+        tree = parse(expression)
+        checked = check(tree, environment, any_output=True)
+        check_written(tree, checked.types)
+        return Program(expression, tree, checked)
+    except Rejected as rejected:
+        return rejected.located(expression)
+
+
 def _check_text(expression: str) -> None:
     try:
         size = len(expression.encode())
