@@ -68,6 +68,8 @@ async def test_explain_says_what_a_claim_holds_or_would_get_or_why_it_waits(
     would, why = both.out.splitlines()[:2]
     assert would == "default/one would get gpu-1 on node-a"
     assert why.startswith("default/two: ")
+    same = await slicewire("explain", "-f", "-", "-o", "table", given=yaml_claim())
+    assert same.out == "default/train holds gpu-0 on node-a\n"
     assert list(await world.held()) == [holds_uid(await slicewire("explain", "default/train"))]
     unknown = await slicewire("explain", "nobody")
     assert (unknown.status, unknown.out) == (1, "")

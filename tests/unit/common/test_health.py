@@ -62,3 +62,12 @@ def test_nothing_listens_once_the_part_has_ended(port: int) -> None:
 def test_port_0_serves_nothing() -> None:
     with health.serving(0, lambda: True) as serving:
         assert serving == 0
+
+
+def test_a_part_without_a_service_yet_is_alive_and_not_ready(port: int) -> None:
+    readiness = health.Readiness()
+    with health.serving(port, readiness):
+        assert get(port, "/healthz") == (200, "ok\n")
+        assert get(port, "/readyz") == (503, "catching up\n")
+        readiness.follows(lambda: True)
+        assert get(port, "/readyz") == (200, "ok\n")

@@ -207,7 +207,7 @@ def explain(
         _stop("give the name of a claim, or -f FILE", 2)
     asked: list[Any] = [library.ref(name)]
     if filename is not None:
-        asked = [documents.with_uid(claim) for claim in documents.every_claim(_read(filename))]
+        asked = list(documents.every_claim(_read(filename)))
     _run(_explain(asked, nats_url, output or ""))
 
 

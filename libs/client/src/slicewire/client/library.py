@@ -120,10 +120,11 @@ class Client:
 
     async def explain(self, claim: ClaimRef | ResourceClaim) -> ExplainReply:
         """Why a known claim waits, or what a claim would get now. Nothing is kept."""
-        request = (
-            ExplainRequest(claim=claim) if isinstance(claim, ClaimRef) else ExplainRequest(document=claim)
-        )
-        return _said(await self._bus.ask(EXPLAIN, request))
+        if isinstance(claim, ClaimRef):
+            return _said(await self._bus.ask(EXPLAIN, ExplainRequest(claim=claim)))
+        document = await self._under_known_uid(claim)
+        request = ExplainRequest(document=document)
+        return _said(await self._bus.ask(EXPLAIN, request, timeout_seconds=_QUESTION_SECONDS))
 
     async def what_if(
         self, *claims: ResourceClaim, releasing: Sequence[ClaimRef] = ()

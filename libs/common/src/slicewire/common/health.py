@@ -8,6 +8,20 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
+class Readiness:
+    """Not ready until there is a service to ask: health is served before the bus has answered."""
+
+    def __init__(self) -> None:
+        self._check: Callable[[], bool] = lambda: False
+
+    def follows(self, check: Callable[[], bool]) -> None:
+        """From now on the service says whether it is ready."""
+        self._check = check
+
+    def __call__(self) -> bool:
+        return self._check()
+
+
 @contextmanager
 def serving(port: int, is_ready: Callable[[], bool]) -> Iterator[int]:
     """Serve both while open; yields the port in use. Port 0 serves nothing."""

@@ -15,13 +15,17 @@ from slicewire.common.settings import described, from_environ
 async def serve() -> None:
     settings = from_environ(Settings, "ALLOCATOR", os.environ)
     logs.start(settings.log_level, settings.log_format)
-    with telemetry.exporting("allocator", settings.instance, settings.otlp_endpoint):
+    readiness = health.Readiness()
+    with (
+        telemetry.exporting("allocator", settings.instance, settings.otlp_endpoint),
+        health.serving(settings.health_port, readiness),
+    ):
         async with connected(
             settings.nats_url, name=settings.instance, credentials=settings.nats_credentials
         ) as bus:
             allocator = Allocator(bus, settings.untold_nodes)
-            with health.serving(settings.health_port, allocator.is_ready):
-                await allocator.run()
+            readiness.follows(allocator.is_ready)
+            await allocator.run()
 
 
 def main() -> None:

@@ -24,16 +24,18 @@ from slicewire.discovery.settings import PART, Settings
 async def serve() -> None:
     settings = from_environ(Settings, PART, os.environ)
     logs.start(settings.log_level, settings.log_format)
+    readiness = health.Readiness()
     with (
         telemetry.exporting("discovery", settings.node_name, settings.otlp_endpoint),
+        health.serving(settings.health_port, readiness),
         closing(await asyncio.to_thread(open_nvml, settings.nvml)) as nvml,
     ):
         async with connected(
             settings.nats_url, name=f"discovery-{settings.node_name}", credentials=settings.nats_credentials
         ) as bus:
             discovery = Discovery(bus, nvml, _looker(settings, nvml), settings.look_every_seconds)
-            with health.serving(settings.health_port, discovery.is_ready):
-                await discovery.run()
+            readiness.follows(discovery.is_ready)
+            await discovery.run()
 
 
 async def look_once(form: Form) -> None:

@@ -18,7 +18,11 @@ from slicewire.publisher.settings import PART, Settings
 async def serve(kubeconfig: str) -> None:
     settings = from_environ(Settings, PART, os.environ)
     logs.start(settings.log_level, settings.log_format)
-    with telemetry.exporting("publisher", settings.instance, settings.otlp_endpoint):
+    readiness = health.Readiness()
+    with (
+        telemetry.exporting("publisher", settings.instance, settings.otlp_endpoint),
+        health.serving(settings.health_port, readiness),
+    ):
         async with (
             kube.connected(kubeconfig or settings.kubeconfig, settings.context) as api,
             connected(
@@ -26,8 +30,8 @@ async def serve(kubeconfig: str) -> None:
             ) as bus,
         ):
             publisher = Publisher(bus, api, settings.workers)
-            with health.serving(settings.health_port, publisher.is_ready):
-                await publisher.run()
+            readiness.follows(publisher.is_ready)
+            await publisher.run()
 
 
 def main() -> None:
