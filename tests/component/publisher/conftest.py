@@ -9,25 +9,26 @@ import pytest
 
 from slicewire.common.bus.nats import NatsBus
 from slicewire.publisher.service import Publisher
-from tests.component.publisher.world import World, publishing
+from tests.component.publisher.world import World, publishing, running
 from tests.kubeapi.server import KubeApi, serving
 
 
 @pytest.fixture
 async def api() -> AsyncIterator[KubeApi]:
-    async with serving() as running:
-        yield running
+    async with serving() as served:
+        yield served
 
 
 @pytest.fixture
-def world(bus: NatsBus, api: KubeApi) -> World:
+async def world(bus: NatsBus, api: KubeApi) -> AsyncIterator[World]:
     """Without a publisher yet."""
     world = World(bus, api)
     world.add_node()
-    return world
+    async with running(world.allocator.run()):
+        yield world
 
 
 @pytest.fixture
 async def publisher(world: World, tmp_path: Path) -> AsyncIterator[Publisher]:
-    async with publishing(world.bus, world.api, tmp_path) as running:
-        yield running
+    async with publishing(world.bus, world.api, tmp_path) as publisher:
+        yield publisher

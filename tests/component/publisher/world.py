@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
-from slicewire.common.bus.port import Bus, CaughtUp, Write
+from slicewire.common.bus.port import Bus, CaughtUp, Heard, Write
 from slicewire.common.messages import (
     ALLOCATION_LABEL,
     ANSWERS,
@@ -17,21 +17,21 @@ from slicewire.common.messages import (
     CLASSES,
     INVENTORY,
     NODES,
+    SLICEWIRE,
     Channel,
     ClaimAnswered,
+    ClaimObserved,
     ClaimRef,
     PoolObserved,
 )
 from slicewire.common.model import (
     AllocationResult,
-    ClaimName,
     ClaimUID,
     CounterSet,
     Device,
     DeviceAttribute,
     DeviceName,
     DriverName,
-    Namespace,
     NodeName,
     PoolName,
     wire,
@@ -49,7 +49,7 @@ from tests.kubeapi.targets import Target
 T = TypeVar("T")
 Object = dict[str, Any]
 NODE = "node-1"
-SECONDS = 15.0
+SECONDS = 10.0
 GATE = {"name": ALLOCATION_LABEL}
 MANAGED = {ALLOCATION_LABEL: "slicewire"}
 _serial = count(1)
@@ -60,13 +60,20 @@ async def publishing(bus: Bus, api: KubeApi, folder: Path, workers: int = 4) -> 
     kubeconfig = api.write_kubeconfig(folder / "kubeconfig.json")
     async with kube.connected(str(kubeconfig), "") as reached:
         publisher = Publisher(bus, reached, workers)
-        running = asyncio.create_task(publisher.run())
-        try:
+        async with running(publisher.run()):
             yield publisher
-        finally:
-            running.cancel()
-            with suppress(asyncio.CancelledError):
-                await running
+
+
+@asynccontextmanager
+async def running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Beside the block, until it ends."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 def gpus(number: int, first: int = 0, **attributes: str) -> tuple[Device, ...]:
@@ -79,6 +86,41 @@ def gpus(number: int, first: int = 0, **attributes: str) -> tuple[Device, ...]:
     )
 
 
+class StandInAllocator:
+    """Answers claims that Slicewire decides, each time they are told, with the devices a test gives them."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._given: dict[ClaimUID, tuple[AllocationResult, NodeName]] = {}
+        self._told: dict[ClaimUID, Heard[ClaimObserved]] = {}
+
+    async def run(self) -> None:
+        async for heard in self._bus.follow(CLAIMS):
+            if not isinstance(heard, CaughtUp):
+                uid = ClaimUID(heard.key[0])
+                self._told[uid] = heard
+                await self._answer(uid)
+
+    async def give(self, uid: ClaimUID, allocation: AllocationResult, node: NodeName) -> None:
+        self._given[uid] = allocation, node
+        await self._answer(uid)
+
+    async def take_back(self, uid: ClaimUID) -> None:
+        del self._given[uid]
+        await self._bus.commit([Write(ANSWERS, (uid,), None)])
+
+    async def _answer(self, uid: ClaimUID) -> None:
+        told, given = self._told.get(uid), self._given.get(uid)
+        if told is None or told.fact is None or given is None:
+            return
+        if told.fact.decided_by == SLICEWIRE and told.fact.claim.status.allocation is None:
+            allocation, node = given
+            fact = ClaimAnswered(
+                claim=ClaimRef(uid=uid), claim_sequence=told.sequence, allocation=allocation, node=node
+            )
+            await self._bus.tell(ANSWERS, fact)
+
+
 class World:
     """What happens around the publisher: in Kubernetes, and on the bus."""
 
@@ -86,6 +128,7 @@ class World:
         self.bus = bus
         self.api = api
         self.store = api.store
+        self.allocator = StandInAllocator(bus)
 
     # In Kubernetes.
 
@@ -156,18 +199,9 @@ class World:
         await self.bus.tell(INVENTORY, pool)
 
     async def answer(self, claim: Object, device: str = "gpu-0", node: str = NODE) -> None:
-        """What the allocator would tell of this claim."""
-        metadata = claim["metadata"]
-        fact = ClaimAnswered(
-            claim=ClaimRef(
-                uid=ClaimUID(metadata["uid"]),
-                namespace=Namespace(metadata["namespace"]),
-                name=ClaimName(metadata["name"]),
-            ),
-            allocation=wire.convert(an_allocation(device, node), AllocationResult),
-            node=NodeName(node),
-        )
-        await self.bus.tell(ANSWERS, fact)
+        """What the allocator answers, now and whenever the claim is told anew."""
+        allocation = wire.convert(an_allocation(device, node), AllocationResult)
+        await self.allocator.give(ClaimUID(claim["metadata"]["uid"]), allocation, NodeName(node))
 
     async def hears(self, channel: Channel[Any], key: str, wanted: Callable[[Any], object]) -> Any:
         """The first fact under this key that is as wanted; None when it is the key's end that is."""

@@ -74,8 +74,7 @@ class Cluster:
         """Answers with the headers that carry their trace."""
         self._claim_uids: dict[_ObjectKey, ClaimUID] = {}
         self._gated: dict[PodKey, Pod] = {}
-        self._pod_versions: dict[PodKey, int] = {}
-        """Versions of pods whose gate we lifted, until the watch has seen them go."""
+        """Pods behind our gate, and those whose gate we lifted until the watch shows it."""
         self._slices: dict[str, ResourceSlice] = {}
 
     # What is heard on the bus.
@@ -159,7 +158,6 @@ class Cluster:
             case ResourceClaim():
                 yield from self._lose_claim(found)
             case Pod():
-                self._pod_versions.pop(_pod_key(found), None)
                 yield from self._lose_pod(_pod_key(found))
             case ResourceSlice():
                 self.drop_slice(found.metadata.name)
@@ -183,10 +181,11 @@ class Cluster:
             self.claims[found.uid] = found
 
     def keep_pod(self, found: Pod) -> None:
-        """As our own write left it: no longer gated, whatever the watch still brings of before."""
-        self._pod_versions[_pod_key(found)] = _version(found)
-        if not is_gated(found, ALLOCATION_LABEL):
-            self._gated.pop(_pod_key(found), None)
+        """As our own write left it. That its gate is lifted is news once the watch shows it: only then
+        may its claims be told without it."""
+        known = self._gated.get(_pod_key(found))
+        if known is not None and _version(found) >= _version(known):
+            self._gated[_pod_key(found)] = found
 
     # What may be asked.
 
@@ -197,7 +196,8 @@ class Cluster:
 
     def pod(self, key: PodKey) -> Pod | None:
         """A pod that waits behind our gate."""
-        return self._gated.get(key)
+        found = self._gated.get(key)
+        return found if found is not None and is_gated(found, ALLOCATION_LABEL) else None
 
     def claims_of(self, pod: Pod) -> tuple[ResourceClaim, ...] | None:
         """All claims of a pod; None while one of them is not there yet."""
@@ -279,7 +279,8 @@ class Cluster:
 
     def _see_pod(self, found: Pod) -> Iterator[Key]:
         key = _pod_key(found)
-        if _version(found) < self._pod_versions.get(key, 0):
+        known = self._gated.get(key)
+        if known is not None and _version(found) < _version(known):
             return
         if is_gated(found, ALLOCATION_LABEL):
             self._gated[key] = found

@@ -32,6 +32,10 @@ _ANSWER_SECONDS = 10.0
 _WATCH_SECONDS = 300
 _SILENCE_SECONDS = 330.0
 _LONGEST_PAUSE_SECONDS = 15.0
+_MOST_DOUBLINGS = 10
+"""Past the longest pause; without a limit the power overflows after hours of failures."""
+_BREATH_SECONDS = 0.05
+"""Between a watch that ended well and the next: a server that ends them at once is not besieged."""
 _DRA = "/apis/resource.k8s.io/v1"
 MERGE_PATCH = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
@@ -160,8 +164,10 @@ class Kube:
                         case Seen(found) | Gone(found):
                             version = found.metadata.resource_version  # type: ignore[attr-defined]
                             yield event
+                await asyncio.sleep(_BREATH_SECONDS)
             except _Expired:
                 version = ""
+                await asyncio.sleep(_BREATH_SECONDS)
             except (ApiUnavailable, ApiConflict, ApiNotFound, ApiRejected, wire.Malformed) as error:
                 failures += 1
                 pause = _pause(error, failures)
@@ -308,7 +314,7 @@ def _seconds(text: str) -> float:
 def _pause(error: Exception, failures: int) -> float:
     """The server's wish, or longer after every failure; spread, so that watches do not come together."""
     wished = error.after_seconds if isinstance(error, ApiUnavailable) else 0.0
-    grown = min(0.2 * 2.0**failures, _LONGEST_PAUSE_SECONDS)
+    grown = min(0.2 * 2.0 ** min(failures, _MOST_DOUBLINGS), _LONGEST_PAUSE_SECONDS)
     return max(wished, grown) * random.uniform(0.5, 1.0)  # noqa: S311 - spreading load, no secret
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from slicewire.common import telemetry
 from slicewire.common.logs import Log
 from slicewire.common.messages import MANAGED_TAINT, SLICEWIRE
@@ -14,6 +16,7 @@ from slicewire.publisher.facts import allocation_mode
 from slicewire.publisher.kube import ApiNotFound, Kube
 
 _MANAGED = (DeviceTaint(key=MANAGED_TAINT, effect="NoSchedule"),)
+_Versions = Mapping[str, str]
 _log = Log("publisher.slices")
 
 
@@ -21,24 +24,32 @@ class Slices:
     def __init__(self, api: Kube, cluster: Cluster) -> None:
         self._api = api
         self._cluster = cluster
-        self._changed_by_server: dict[PoolKey, tuple[ResourceSlice, ...]] = {}
-        """What was wanted where the server keeps something else: asking again would never end."""
+        self._kept_otherwise: dict[PoolKey, tuple[tuple[ResourceSlice, ...], _Versions]] = {}
+        """What was wanted and what the server made of it, where that differs: no use in asking again."""
 
     async def publish(self, key: PoolKey) -> None:
         """Make the stored slices of the pool what they should be. Raises the faults of `kube`."""
         wanted = self._wanted(key)
         if wanted is None:
             return
-        desired = desired_slices(wanted)
-        changes = difference(desired, self._cluster.slices(key))
-        if not changes or self._changed_by_server.get(key) == desired:
+        desired, stored = desired_slices(wanted), self._cluster.slices(key)
+        changes = difference(desired, stored)
+        if not changes or self._kept_otherwise.get(key) == (desired, _versions(stored)):
             return
+        left = {found.metadata.name: found for found in stored}
         with telemetry.span("publish slices", node=key.node, driver=key.driver, changes=len(changes)):
             for change in changes:
-                await self._apply(change)
+                await self._apply(change, left)
         _log.info("slices published", node=key.node, driver=key.driver, changes=len(changes))
-        if difference(desired, self._cluster.slices(key)):
-            self._changed_by_server[key] = desired
+        self._check(key, desired, tuple(left.values()))
+
+    def _check(
+        self, key: PoolKey, desired: tuple[ResourceSlice, ...], left: tuple[ResourceSlice, ...]
+    ) -> None:
+        """By the server's answers alone: what others write meanwhile is for the next look."""
+        self._kept_otherwise.pop(key, None)
+        if difference(desired, left):
+            self._kept_otherwise[key] = (desired, _versions(left))
             _log.error(
                 "Kubernetes keeps other slices than it was given: is a DRA feature gate off?", pool=key.node
             )
@@ -58,23 +69,31 @@ class Slices:
             taints=_taints(node),
         )
 
-    async def _apply(self, change: Change) -> None:
+    async def _apply(self, change: Change, left: dict[str, ResourceSlice]) -> None:
+        """Write it, and note in `left` what the server then has."""
         match change:
             case Create(found):
-                self._keep(await self._api.create(kube.SLICES.path, wire.document(found)))
+                self._keep(await self._api.create(kube.SLICES.path, wire.document(found)), left)
             case Update(found):
                 path = f"{kube.SLICES.path}/{found.metadata.name}"
-                self._keep(await self._api.replace(path, wire.document(found)))
+                self._keep(await self._api.replace(path, wire.document(found)), left)
             case Delete(name, uid, resource_version):
                 try:
                     await self._api.delete(f"{kube.SLICES.path}/{name}", uid, resource_version)
                 except ApiNotFound:
                     _log.info("slice is gone already", slice=name)
                 self._cluster.drop_slice(name)
+                left.pop(name, None)
 
-    def _keep(self, answer: bytes) -> None:
+    def _keep(self, answer: bytes, left: dict[str, ResourceSlice]) -> None:
         """What the server made of it, so that the next look does not depend on the watch being quick."""
-        self._cluster.keep_slice(wire.decode(answer, ResourceSlice))
+        found = wire.decode(answer, ResourceSlice)
+        self._cluster.keep_slice(found)
+        left[found.metadata.name] = found
+
+
+def _versions(slices: Iterable[ResourceSlice]) -> _Versions:
+    return {found.metadata.name: found.metadata.resource_version for found in slices}
 
 
 def _taints(node: Node) -> tuple[DeviceTaint, ...]:

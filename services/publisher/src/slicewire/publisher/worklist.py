@@ -18,7 +18,7 @@ _MOST_DOUBLINGS = 16
 
 
 class Again(Exception):
-    """The look did not get through; look again, not before `after_seconds`."""
+    """The look did not get through; look again after `after_seconds` or more, or as soon as there is news."""
 
     def __init__(self, after_seconds: float = 0.0) -> None:
         super().__init__(after_seconds)

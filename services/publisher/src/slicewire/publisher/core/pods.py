@@ -80,7 +80,7 @@ def is_gated(pod: Pod, gate: str) -> bool:
 
 
 def claim_names(pod: Pod) -> tuple[str, ...] | None:
-    """The names of the pod's claims; None while some have yet to be made from their template."""
+    """The names of the pod's claims, each once; None while some have yet to be made from their template."""
     made = {entry.name: entry.resource_claim_name for entry in pod.status.resource_claim_statuses}
     names = []
     for entry in pod.spec.resource_claims:
@@ -90,7 +90,7 @@ def claim_names(pod: Pod) -> tuple[str, ...] | None:
             return None
         elif made[entry.name]:
             names.append(made[entry.name])
-    return tuple(names)
+    return tuple(dict.fromkeys(names))
 
 
 def next_steps(
