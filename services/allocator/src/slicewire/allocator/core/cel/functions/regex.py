@@ -12,6 +12,8 @@ from slicewire.allocator.core.cel.faults import Failed
 from slicewire.allocator.core.cel.overload import overload
 
 _MEMORY_OF_A_PATTERN = 2**20
+_SHORT = 64
+"""Published strings are no longer than this."""
 
 
 def _options() -> Any:
@@ -51,7 +53,15 @@ def _readable(text: str) -> str:
 
 
 def _matches(text: str, pattern: str) -> bool:
+    """Thousands of devices have the same few product names: the answer for a short text is remembered."""
+    return _remembered(text, pattern) if len(text) <= _SHORT else _searched(text, pattern)
+
+
+def _searched(text: str, pattern: str) -> bool:
     return _compiled(pattern).search(_readable(text)) is not None
+
+
+_remembered = lru_cache(maxsize=4096)(_searched)
 
 
 def _find(text: str, pattern: str) -> str:
