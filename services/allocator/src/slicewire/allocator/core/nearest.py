@@ -14,7 +14,7 @@ from slicewire.allocator.core.refusals import EXPLAINING_STEPS
 from slicewire.allocator.core.requests import Demand, read
 from slicewire.allocator.core.snapshot import Snapshot
 from slicewire.allocator.core.solver import Allowance
-from slicewire.allocator.core.survey import Refused, Survey, blocking
+from slicewire.allocator.core.survey import Refused, Survey, blocking, distance
 from slicewire.common.model import NodeName, ResourceClaim, Rule
 
 
@@ -39,11 +39,6 @@ def nearest_first(
     allowance = Allowance(EXPLAINING_STEPS)
     surveyed = (blocking(Question.of(demand, snapshot, node, features), allowance) for node in nodes)
     return tuple(sorted((min(each, key=distance) for each in surveyed if each), key=distance))
-
-
-def distance(survey: Survey) -> tuple[int, int, int, int]:
-    """A node that can serve more of the requests is nearer, then one that lacks fewer devices."""
-    return -survey.request, survey.missing, -survey.together, -survey.matching
 
 
 def _sentence(survey: Survey) -> str:

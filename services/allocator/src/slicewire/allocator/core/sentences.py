@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from slicewire.allocator.core.checks import label
 from slicewire.allocator.core.faults import Fault
 from slicewire.allocator.core.requests import Alternative, Demand
-from slicewire.allocator.core.survey import Refused, Survey
+from slicewire.allocator.core.survey import Refused, Survey, distance
 from slicewire.common.model import NodeName, Rule
 
 Tried = Mapping[NodeName, Fault | None]
@@ -19,17 +19,12 @@ def sentence(demand: Demand, surveys: Sequence[Survey], tried: Tried) -> str:
     """Of the alternative that came nearest, on one node or on the best of several."""
     if not surveys:
         return f"{_claims(demand)} cannot be placed: {_without_surveys(tried)}"
-    nearest = min(surveys, key=_distance)
+    nearest = min(surveys, key=distance)
     asked = _asked(nearest.alternative, demand)
     if len(tried) == 1:
         return f"{asked}; {nearest.node} has {stock_of(nearest)}"
     alike = [each for each in surveys if each.alternative is nearest.alternative]
     return f"{asked}; {_fleet(nearest, alike, len(tried))}"
-
-
-def _distance(survey: Survey) -> tuple[int, int, int, int]:
-    """A node that can serve more of the requests is nearer, then one that lacks fewer devices."""
-    return -survey.request, survey.missing, -survey.together, -survey.matching
 
 
 def stock_of(survey: Survey) -> str:

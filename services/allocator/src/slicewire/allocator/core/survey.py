@@ -51,6 +51,11 @@ class Survey(msgspec.Struct, frozen=True, eq=False):
         return max(self.needed - self.together, 0)
 
 
+def distance(survey: Survey) -> tuple[int, int, int, int]:
+    """A node that can serve more of the requests is nearer, then one that lacks fewer devices."""
+    return -survey.request, survey.missing, -survey.together, -survey.matching
+
+
 def blocking(question: Question, allowance: Allowance) -> tuple[Survey, ...]:
     """The alternatives of the first request that cannot be served, each surveyed; none if it cannot be told.
 
