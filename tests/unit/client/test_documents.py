@@ -224,3 +224,25 @@ def test_a_claim_is_given_a_uid_of_its_own_or_the_one_it_is_known_by() -> None:
     assert first.uid != second.uid
     assert documents.with_uid(claim, "u-1").uid == "u-1"
     assert first.spec == claim.spec
+
+
+def test_what_kubectl_prints_is_read_lists_and_bookkeeping_included() -> None:
+    text = """
+apiVersion: v1
+kind: List
+items:
+- apiVersion: resource.k8s.io/v1
+  kind: ResourceClaim
+  metadata: {name: one, managedFields: [{manager: kubectl}]}
+  spec: {devices: {requests: [{name: gpu, exactly: {deviceClassName: gpu.nvidia.com}}]}}
+- {apiVersion: v1, kind: ConfigMap, metadata: {name: other}}
+"""
+    found = documents.read(text, "list.yaml")
+    assert [claim.label for claim in found.claims] == ["default/one"]
+    assert found.set_aside == ("ConfigMap/other",)
+
+
+def test_a_bad_item_of_a_list_is_named_by_its_number() -> None:
+    text = "{kind: List, items: [{kind: DeviceClass, apiVersion: v9}]}"
+    with pytest.raises(documents.BadDocument, match=r"list.yaml, document 1, item 1: apiVersion 'v9'"):
+        documents.read(text, "list.yaml")

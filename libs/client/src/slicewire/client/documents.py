@@ -74,8 +74,9 @@ def read(text: str, source: str) -> Documents:
         raise BadDocument(f"{source} is not YAML: {error}") from error
     found: dict[str, list[Any]] = {kind: [] for kind in ("DeviceClass", "ResourceClaim", *_OTHERS, "")}
     for number, document in enumerate(documents, 1):
-        kind, value = _read_one(document, f"{source}, document {number}")
-        found[kind].append(value)
+        for where, item in _items(document, f"{source}, document {number}"):
+            kind, value = _read_one(item, where)
+            found[kind].append(value)
     return Documents(
         classes=tuple(found["DeviceClass"]),
         claims=tuple(found["ResourceClaim"]),
@@ -87,12 +88,25 @@ def read(text: str, source: str) -> Documents:
 
 # PyYAML's own constructors let all of these through: month 13, `!!int x`, `!!bool x`, `!!timestamp x`, depth.
 _NOT_YAML = (yaml.YAMLError, ValueError, KeyError, AttributeError, RecursionError)
+_BOOKKEEPING = ("managedFields", "selfLink", "deletionGracePeriodSeconds")
 _OTHERS = ("ResourceClaimTemplate", "Pod")
 _KINDS: dict[str, type[Object]] = {
     "DeviceClass": DeviceClass,
     "ResourceClaim": ResourceClaim,
     "ResourceClaimTemplate": ResourceClaimTemplate,
 }
+
+
+def _items(document: Any, where: str) -> Iterator[tuple[str, Any]]:
+    """What a `List` holds, as `kubectl get -o yaml` prints several; anything else is one by itself."""
+    items = (
+        document.get("items") if isinstance(document, Mapping) and document.get("kind") == "List" else None
+    )
+    if not isinstance(items, list):
+        yield where, document
+        return
+    for number, item in enumerate(items, 1):
+        yield f"{where}, item {number}", item
 
 
 def _read_one(document: Any, where: str) -> tuple[str, Any]:
@@ -110,10 +124,19 @@ def _read_one(document: Any, where: str) -> tuple[str, Any]:
             raise BadDocument(
                 f"{where}: apiVersion {version!r} of {kind} is not one of {', '.join(API_VERSIONS)}"
             )
-        value = wire.strictly(plain, _KINDS[kind])
+        value = wire.strictly(_without_bookkeeping(plain), _KINDS[kind])
         return kind, _named(value) if kind == "DeviceClass" else _in_namespace(value)
     except (wire.Malformed, RecursionError) as error:
         raise BadDocument(f"{where} ({kind}): {error}") from error
+
+
+def _without_bookkeeping(plain: dict[str, Any]) -> dict[str, Any]:
+    """Without what the API server adds to metadata for itself, so that what it printed can be read."""
+    meta = plain.get("metadata")
+    if not isinstance(meta, dict):
+        return plain
+    kept = {name: value for name, value in meta.items() if name not in _BOOKKEEPING}
+    return {**plain, "metadata": kept}
 
 
 def _as_json(value: Any) -> Any:
