@@ -41,6 +41,7 @@ EXAMPLES = (
     "two-gpus-same-pcie-root",
     "big-gpu",
     "two-pods-one-claim",
+    "all-gpus-of-a-node",
 )
 STEP_SECONDS = 20.0
 RESOURCES = "/apis/resource.k8s.io/v1"

@@ -25,7 +25,7 @@ def test_the_demo_shows_every_step_and_exits_0() -> None:
     for step in (
         "devices discovered",
         "ResourceSlices published",
-        "claims of 7 gated pods allocated",
+        "claims of 8 gated pods allocated",
         "prepared over the kubelet's gRPC sockets, v1.DRAPlugin",
         "every device free again",
         "one trace",

@@ -23,7 +23,7 @@ async def claims_end_as_they_should(demo: Demo) -> None:
         for claim in claims
         for result in claim["status"]["allocation"]["devices"]["results"]
     ]
-    assert len(given) == len(set(given)) == 7
+    assert len(given) == len(set(given)) == 15
     async with demo.kubelets() as plugins:
         await demo.claims_are_prepared(plugins)
         await demo.claims_are_released(plugins)

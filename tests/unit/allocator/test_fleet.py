@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
-from slicewire.allocator.core import fleet
 from slicewire.allocator.core.fleet import Placement, place
 from slicewire.allocator.core.snapshot import Snapshot
 from slicewire.common.model import NodeName, ResourceClaim, Rule, Unsatisfiable
@@ -95,10 +92,12 @@ def test_a_full_fleet_says_that_nothing_is_free() -> None:
     assert [(each.rule, each.count, each.node) for each in answer.refusals] == [(Rule.IN_USE, 2, "")]
 
 
-def test_once_the_steps_are_spent_no_further_node_is_searched(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fleet, "FLEET_STEP_LIMIT", 3)
+def test_once_the_steps_are_spent_no_further_node_is_searched() -> None:
+    snapshot = a_fleet(a=2, b=2)
 
-    answer = refused(a_fleet(a=2, b=2), a_claim(2))
+    answer = place([a_claim(2)], snapshot, snapshot.nodes, steps=3)
+
+    assert isinstance(answer, Unsatisfiable)
 
     messages = {(each.node, each.message) for each in answer.refusals}
     assert ("a", "gave up after 3 steps on this node") in messages

@@ -11,7 +11,7 @@ from slicewire.allocator.core.faults import Fault
 from slicewire.allocator.core.features import DEFAULT, Features
 from slicewire.allocator.core.refusals import explain
 from slicewire.allocator.core.refused import shape_of
-from slicewire.allocator.core.requests import Demand, read
+from slicewire.allocator.core.requests import read
 from slicewire.allocator.core.search import attempt
 from slicewire.allocator.core.snapshot import Snapshot
 from slicewire.allocator.core.solver import Allowance
@@ -36,32 +36,35 @@ def place(
     snapshot: Snapshot,
     nodes: Sequence[NodeName],
     features: Features = DEFAULT,
+    steps: int = FLEET_STEP_LIMIT,
 ) -> Placement | Unsatisfiable:
-    """A fault in the claim itself is fatal; one met on the way waits until what was met has changed."""
+    """A fault in the claim itself is fatal; one met on the way waits until what was met has changed.
+
+    `steps` is how much searching the whole question may cost.
+    """
     demand = read(claims, snapshot.classes, features)
     if isinstance(demand, Fault):
         return Unsatisfiable(message=demand.message, fatal=True)
     shape = shape_of(claims, features)
     tried: dict[NodeName, Fault | None] = {}
-    answer = _asked(demand, snapshot, snapshot.refused.remaining(shape, nodes), features, tried)
+    questions = (
+        (node, Question.of(demand, snapshot, node, features))
+        for node in snapshot.refused.remaining(shape, nodes)
+    )
+    answer = _asked(questions, Allowance(steps), tried)
     snapshot.refused.note(shape, (node for node, fault in tried.items() if fault is None))
     return answer or explain(demand, snapshot, features, {node: tried.get(node) for node in nodes})
 
 
 def _asked(
-    demand: Demand,
-    snapshot: Snapshot,
-    nodes: Iterable[NodeName],
-    features: Features,
-    tried: dict[NodeName, Fault | None],
+    questions: Iterable[tuple[NodeName, Question]], allowance: Allowance, tried: dict[NodeName, Fault | None]
 ) -> Placement | Unsatisfiable | None:
     """Node after node; `tried` is told of those that said no, and of what came in the way."""
-    allowance = Allowance(FLEET_STEP_LIMIT)
-    for node in nodes:
+    for node, question in questions:
         if not allowance.left:
             tried[node] = _UNSEARCHED
             continue
-        match attempt(Question.of(demand, snapshot, node, features), allowance):
+        match attempt(question, allowance):
             case None:
                 tried[node] = None
             case Fault(node_only=True) as fault:
