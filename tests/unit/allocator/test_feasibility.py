@@ -60,7 +60,12 @@ class Asked(NamedTuple):
 
 GPU = st.builds(Gpu, st.sampled_from("ab"), st.integers(1, 3), *(st.booleans() for _ in range(3)))
 ALTERNATIVE = st.builds(
-    Asked, st.integers(0, 2), st.sampled_from(["", "a", "b"]), st.integers(0, 3), st.booleans()
+    Asked,
+    st.integers(0, 2),
+    st.sampled_from(["", "a", "b"]),
+    st.integers(0, 3),
+    st.booleans(),
+    st.just(False),  # administrative access is not for alternatives
 )
 ALONE = st.builds(
     Asked, st.integers(1, 2), st.sampled_from(["", "a", "b"]), st.integers(0, 3), st.booleans(), st.booleans()
