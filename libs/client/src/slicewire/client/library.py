@@ -2,7 +2,7 @@
 
 async with slicewire.client.connect() as client:
     answer = await client.allocate(claim)
-    async for heard in client.facts(INVENTORY): ...
+    async for pool in client.inventory(): ...
 """
 
 from __future__ import annotations
@@ -17,15 +17,21 @@ from typing import Any, TypeVar
 import msgspec
 
 from slicewire.client.documents import with_uid
+from slicewire.client.listening import Gone, listen
 from slicewire.common import telemetry
 from slicewire.common.bus.nats import connected
 from slicewire.common.bus.port import Bus, CaughtUp, Declined, Heard
 from slicewire.common.messages import (
     ALLOCATE,
+    ANSWERS,
     CAPACITY,
+    CLAIMS,
     CLASSES,
     EXPLAIN,
+    INVENTORY,
+    LEDGERS,
     PREPARE,
+    PREPARED,
     RELEASE,
     WHATIF,
     AllocateRequest,
@@ -33,12 +39,15 @@ from slicewire.common.messages import (
     CapacityRequest,
     Channel,
     ClaimAnswered,
+    ClaimObserved,
     ClaimPrepared,
     ClaimRef,
     ClassObserved,
     ExplainReply,
     ExplainRequest,
     Fact,
+    LedgerWritten,
+    PoolObserved,
     PrepareRequest,
     ReleaseRequest,
     WhatIfRequest,
@@ -142,6 +151,26 @@ class Client:
         """Make a DeviceClass known, where there is no Kubernetes to have it from."""
         bare = msgspec.structs.replace(device_class)
         await self._bus.tell(CLASSES, ClassObserved(device_class=bare))
+
+    def inventory(self) -> AsyncIterator[PoolObserved | Gone[PoolObserved] | CaughtUp]:
+        """The devices of every node, now and as they change; see `listening`."""
+        return listen(self._bus, INVENTORY)
+
+    def claims(self) -> AsyncIterator[ClaimObserved | Gone[ClaimObserved] | CaughtUp]:
+        """Every claim as it was asked, now and as they come and go."""
+        return listen(self._bus, CLAIMS)
+
+    def answers(self) -> AsyncIterator[ClaimAnswered | Gone[ClaimAnswered] | CaughtUp]:
+        """What each claim was given, or why it waits, now and as it is decided."""
+        return listen(self._bus, ANSWERS)
+
+    def ledgers(self) -> AsyncIterator[LedgerWritten | Gone[LedgerWritten] | CaughtUp]:
+        """Every allocation of each pool, now and as they change."""
+        return listen(self._bus, LEDGERS)
+
+    def preparations(self) -> AsyncIterator[ClaimPrepared | Gone[ClaimPrepared] | CaughtUp]:
+        """What is usable on the nodes, or why not, now and as it changes."""
+        return listen(self._bus, PREPARED)
 
     async def facts(self, *channels: Channel[Any]) -> AsyncIterator[Heard[Any] | CaughtUp]:
         """The latest fact of every key, `CaughtUp`, then every new one, for ever."""
