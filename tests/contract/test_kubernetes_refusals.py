@@ -60,15 +60,15 @@ def policy(multiple: bool = True, **rules: Any) -> list[dict[str, Any]]:
         ({"pool": {"name": "p", "resourceSliceCount": 1, "generation": -1}}, "spec.pool.generation"),
         ({"nodeName": None}, "spec"),
         ({"allNodes": True}, "spec"),
-        ({"nodeName": ""}, "spec.nodeName"),
-        ({"nodeName": None, "allNodes": False}, "spec.allNodes"),
+        ({"nodeName": ""}, "spec, spec.nodeName"),
+        ({"nodeName": None, "allNodes": False}, "spec, spec.allNodes"),
         (
             {"nodeName": None, "nodeSelector": {"nodeSelectorTerms": []}},
             "spec.nodeSelector.nodeSelectorTerms",
         ),
         ({"devices": devices(129)}, DEVICES),
         ({"devices": devices(65, taints=[TAINT])}, DEVICES),
-        ({"devices": [a_device(), a_device()]}, f"{DEVICES}[1].name"),
+        ({"devices": [a_device(), a_device()]}, f"{DEVICES}[1]"),
         ({"devices": [a_device("GPU")]}, f"{DEVICES}[0].name"),
         ({"devices": [a_device(attributes=many(33, {"int": 1}))]}, f"{DEVICES}[0]"),
         ({"devices": [a_device(attributes={"a": {}})]}, f"{DEVICES}[0].attributes[a]"),
@@ -81,7 +81,7 @@ def policy(multiple: bool = True, **rules: Any) -> list[dict[str, Any]]:
         ({"devices": [a_device(taints=[{"key": "a", "effect": "Maybe"}])]}, f"{DEVICES}[0].taints[0].effect"),
         ({"devices": [a_device(taints=[{"effect": "None"}])]}, f"{DEVICES}[0].taints[0].key"),
         ({"devices": [a_device(taints=[TAINT] * 17)]}, f"{DEVICES}[0].taints"),
-        ({"devices": [a_device(nodeName="n")]}, f"{DEVICES}[0].nodeName"),
+        ({"devices": [a_device(nodeName="n")]}, f"{DEVICES}[0]"),
         (
             {"devices": [a_device(consumesCounters=[{"counterSet": "s", "counters": {}}])]},
             f"{DEVICES}[0].consumesCounters[0].counters",
@@ -97,11 +97,11 @@ def policy(multiple: bool = True, **rules: Any) -> list[dict[str, Any]]:
         ({"devices": [a_device(bindingConditions=["a"])]}, f"{DEVICES}[0].bindingFailureConditions"),
         ({"sharedCounters": [{"name": "s", "counters": COUNTERS}]}, "spec"),
         (
-            {"devices": [], "sharedCounters": [{"name": "s", "counters": {}}]},
+            {"devices": None, "sharedCounters": [{"name": "s", "counters": {}}]},
             "spec.sharedCounters[0].counters",
         ),
         (
-            {"devices": [], "sharedCounters": [{"name": f"s{n}", "counters": COUNTERS} for n in range(9)]},
+            {"devices": None, "sharedCounters": [{"name": f"s{n}", "counters": COUNTERS} for n in range(9)]},
             "spec.sharedCounters",
         ),
         ({"devices": policy(multiple=False)}, f"{DEVICES}[0].capacity[memory].requestPolicy"),
@@ -114,7 +114,7 @@ async def test_a_slice_with_one_thing_wrong_is_refused(
     spec = {"driver": cluster.driver, **wrong}
     refused = await cluster.ask("POST", cluster.slices, a_slice(cluster.named("s"), **spec))
     assert (refused.code, refused.reason) == (422, "Invalid"), refused.body
-    assert refused.fields == {field}
+    assert refused.fields == set(field.split(", "))
     assert refused.body["details"]["kind"] == "ResourceSlice"
 
 
@@ -125,7 +125,7 @@ async def test_a_slice_with_one_thing_wrong_is_refused(
         {"devices": devices(64, taints=[TAINT])},
         {"devices": []},
         {"devices": [a_device(attributes=many(32, {"int": 1}))]},
-        {"devices": [], "sharedCounters": [{"name": "s", "counters": COUNTERS}]},
+        {"devices": None, "sharedCounters": [{"name": "s", "counters": COUNTERS}]},
         {"nodeName": None, "perDeviceNodeSelection": True, "devices": [a_device(allNodes=True)]},
         {"nodeName": None, "allNodes": True},
         {"devices": policy(default="2", validRange={"min": "1", "max": "9", "step": "1"})},
@@ -166,7 +166,7 @@ def cel(expression: str) -> list[dict[str, Any]]:
     ("wrong", "field"),
     [
         ({"requests": [a_request(f"r{n}") for n in range(33)]}, REQUESTS),
-        ({"requests": [a_request(), a_request()]}, f"{REQUESTS}[1].name"),
+        ({"requests": [a_request(), a_request()]}, f"{REQUESTS}[1]"),
         ({"requests": [a_request("Big")]}, f"{REQUESTS}[0].name"),
         ({"requests": [{"name": "none"}]}, f"{REQUESTS}[0]"),
         (

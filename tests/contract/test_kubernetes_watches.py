@@ -54,7 +54,10 @@ async def test_slices_are_selected_by_node_and_driver(cluster: Cluster) -> None:
     assert names((await cluster.ask("GET", cluster.slices, fieldSelector=other)).body) == [first]
     refused = await cluster.ask("GET", cluster.slices, fieldSelector="spec.colour=green")
     assert refused.code == 400
-    assert "field label not supported: spec.colour" in refused.body["message"]
+    assert (
+        "field label not supported for resource.k8s.io/v1, Kind=ResourceSlice: spec.colour"
+        in (refused.body["message"])
+    )
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from tests.kubeapi.kinds import PODS, Kind
+from tests.kubeapi.kinds import Kind
 from tests.kubeapi.listing import Event, Listing
 from tests.kubeapi.statuses import Refused
 from tests.kubeapi.targets import Target
@@ -55,8 +55,8 @@ def _list(kind: Kind, metadata: Object, items: Iterable[Object]) -> Object:
 
 
 def deleted_document(target: Target, stored: Object, *, gone: bool) -> Object:
-    """A pod, and what is not gone yet, is shown; of all else only that it succeeded is told."""
-    if not gone or target.kind is PODS:
+    """Some kinds, and what is not gone yet, are shown; of all else only that it succeeded is told."""
+    if not gone or target.kind.shown_when_deleted:
         return stored
     about = {"name": target.name, "kind": target.kind.plural, "uid": stored["metadata"]["uid"]}
     return success({**about, "group": target.kind.group} if target.kind.group else about)

@@ -13,10 +13,12 @@ def a_device(name: str = "gpu-0", **fields: Any) -> Object:
     return {"name": name, "attributes": {"model": {"string": "LATEST-GPU"}}, **fields}
 
 
-def a_slice(name: str = "slice-1", devices: Iterable[Object] | None = None, **spec: Any) -> Object:
-    """One slice that is a whole pool, local to its node."""
+def a_slice(
+    name: str = "slice-1", devices: Iterable[Object] | None = ({"name": "gpu-0"},), **spec: Any
+) -> Object:
+    """One slice that is a whole pool, local to its node; without `devices` where they are None."""
     pool = {"name": spec.get("nodeName") or "node-1", "generation": 1, "resourceSliceCount": 1}
-    shown = [a_device()] if devices is None else list(devices)
+    shown = None if devices is None else list(devices)
     fields = {"driver": DRIVER, "nodeName": "node-1", "pool": pool, "devices": shown, **spec}
     return {
         "apiVersion": "resource.k8s.io/v1",

@@ -28,6 +28,8 @@ class Kind:
     field_paths: tuple[str, ...] = ()
     """What field selectors may ask besides `metadata.name` and `metadata.namespace`."""
     subresources: tuple[str, ...] = ()
+    shown_when_deleted: bool = False
+    """The answer to a deletion is the object, and not that it succeeded."""
 
     @property
     def api_version(self) -> str:
@@ -45,7 +47,7 @@ def _core(kind: str, plural: str, shape: Record, **traits: Any) -> Kind:
 
 
 def _resource(kind: str, plural: str, shape: Record, **traits: Any) -> Kind:
-    return Kind("resource.k8s.io", "v1", kind, plural, shape, **traits)
+    return Kind("resource.k8s.io", "v1", kind, plural, shape, shown_when_deleted=True, **traits)
 
 
 NAMESPACES = _core(
@@ -73,6 +75,7 @@ PODS = _core(
     counts_generations=True,
     field_paths=("spec.nodeName", "spec.schedulerName", "spec.serviceAccountName", "status.phase"),
     subresources=("binding",),
+    shown_when_deleted=True,
 )
 EVENTS = _core(
     "Event",
@@ -88,7 +91,7 @@ EVENTS = _core(
         "type",
     ),
 )
-SERVICE_ACCOUNTS = _core("ServiceAccount", "serviceaccounts", shapes.OPEN)
+SERVICE_ACCOUNTS = _core("ServiceAccount", "serviceaccounts", shapes.OPEN, shown_when_deleted=True)
 SECRETS = _core("Secret", "secrets", shapes.SECRET, field_paths=("type",))
 CONFIG_MAPS = _core("ConfigMap", "configmaps", shapes.CONFIG_MAP)
 LEASES = Kind("coordination.k8s.io", "v1", "Lease", "leases", shapes.LEASE, creates_on_update=True)

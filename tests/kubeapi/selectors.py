@@ -91,5 +91,13 @@ def _field_requirement(part: str, kind: Kind) -> Requirement:
         raise bad_request(f"invalid selector: {part!r}; can't understand {part!r}")
     known = {"metadata.name", *kind.field_paths, *(("metadata.namespace",) if kind.namespaced else ())}
     if match[1] not in known:
-        raise bad_request(f"field label not supported: {match[1]}")
+        raise bad_request(_unknown_field(match[1], kind))
     return Requirement(match[1], frozenset([match[3]]), match[2] != "!=")
+
+
+def _unknown_field(name: str, kind: Kind) -> str:
+    """In the three wordings of the API server: plain kinds, core kinds, slices."""
+    if not kind.field_paths:
+        return f'"{name}" is not a known field selector: only "metadata.name", "metadata.namespace"'
+    of = "" if not kind.group else f" for {kind.api_version}, Kind={kind.kind}"
+    return f"field label not supported{of}: {name}"

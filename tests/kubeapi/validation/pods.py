@@ -29,8 +29,8 @@ def check_pod(pod: Mapping[str, Any]) -> Problems:
     spec = pod.get("spec", {})
     if not spec.get("containers"):
         yield required("spec.containers")
-    yield from unique_names(spec.get("containers", []), "spec.containers")
-    yield from unique_names(spec.get("resourceClaims", []), "spec.resourceClaims")
+    yield from unique_names(spec.get("containers", []), "spec.containers", told_at_key=True)
+    yield from unique_names(spec.get("resourceClaims", []), "spec.resourceClaims", told_at_key=True)
     for index, entry in enumerate(spec.get("resourceClaims", ())):
         yield from _check_claim_entry(entry, f"spec.resourceClaims[{index}]")
     yield from _check_container_claims(spec)

@@ -59,10 +59,15 @@ def unique(values: Iterable[object], fields: Iterable[str]) -> Problems:
         seen.add(value)
 
 
-def unique_names(items: Sequence[object], field: str, key: str = "name") -> Problems:
-    """No two entries of a list share a key, as far as they have one."""
+def unique_names(
+    items: Sequence[object], field: str, key: str = "name", *, told_at_key: bool = False
+) -> Problems:
+    """No two entries of a list share a key, as far as they have one.
+
+    Of most kinds the entry is told as wrong, of pods its name (`told_at_key`).
+    """
     named = [
-        (each[key], f"{field}[{index}].{key}")
+        (each[key], f"{field}[{index}]" + (f".{key}" if told_at_key else ""))
         for index, each in enumerate(items)
         if isinstance(each, dict) and each.get(key)
     ]

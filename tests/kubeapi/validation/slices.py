@@ -35,10 +35,8 @@ def check_slice(stored: Mapping[str, Any]) -> Problems:
         )
     yield from _check_devices(spec, spec.get("devices", []))
     yield from _check_shared_counters(spec.get("sharedCounters", []))
-    if spec.get("devices") and spec.get("sharedCounters"):
-        yield invalid(
-            "spec", "{`sharedCounters`, `devices`}", "only one of `sharedCounters` or `devices` is allowed"
-        )
+    if "devices" in spec and "sharedCounters" in spec:
+        yield invalid("spec", "", "only one of `sharedCounters` or `devices` is allowed")
 
 
 def check_slice_change(old: Mapping[str, Any], new: Mapping[str, Any]) -> Problems:
@@ -60,10 +58,10 @@ def _check_pool(pool: Mapping[str, Any]) -> Problems:
 
 def check_node_choice(chosen: Mapping[str, Any], field: str, choices: Sequence[str]) -> Problems:
     """Exactly one way of saying which nodes reach the devices."""
-    given = [choice for choice in choices if choice in chosen]
+    given = [choice for choice in choices if chosen.get(choice, False) not in (False, "")]
     offered = ", ".join(f"`{choice}`" for choice in choices)
-    for choice in given:
-        if chosen[choice] is False:
+    for choice in choices:
+        if chosen.get(choice) is False:
             yield invalid(f"{field}.{choice}", False, "must be either unset or set to true")
     if chosen.get("nodeName") == "":
         yield invalid(f"{field}.nodeName", "", "must be either unset or set to a non-empty string")
@@ -92,10 +90,13 @@ def _check_devices(spec: Mapping[str, Any], devices: Sequence[Mapping[str, Any]]
 
 
 def _check_no_node_choice(device: Mapping[str, Any], field: str) -> Problems:
-    for choice in _NODE_CHOICES[:3]:
-        if choice in device:
-            told = "field is only allowed when `perDeviceNodeSelection` is true"
-            yield invalid(f"{field}.{choice}", device[choice], told)
+    if any(choice in device for choice in _NODE_CHOICES[:3]):
+        yield invalid(
+            field,
+            None,
+            "`nodeName`, `nodeSelector` and `allNodes` can only be set if `perDeviceNodeSelection`"
+            " is set to true in the ResourceSlice spec",
+        )
 
 
 def _is_advanced(device: Mapping[str, Any]) -> bool:
