@@ -44,6 +44,14 @@ check: setup ## format, lint, types, import contracts, generated files, every te
 	@echo "== generated"; $(BIN)/python tools/generate.py --check
 	@echo "== tests";     $(BIN)/pytest -n 2
 
+.PHONY: cluster
+cluster: setup ## a real Kubernetes 1.36 on this machine: no container engine, root, Go for the first time
+	@$(BIN)/python -m tests.cluster up
+
+.PHONY: cluster-down
+cluster-down: setup ## stop it; nothing is left behind
+	@$(BIN)/python -m tests.cluster down
+
 .PHONY: bench
 bench: setup ## the allocator beside Kubernetes' own, on the same inputs
 	@$(BIN)/python bench/allocator.py

@@ -1,0 +1,103 @@
+"""Programs that outlive the command that starts them, known by their pid files."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from tests.cluster.places import CannotRun
+
+_STOP_SECONDS = 10.0
+_POLL_SECONDS = 0.1
+
+
+class Daemon:
+    """One program of one cluster. A pid alone may be another's by now, so its start time is kept too."""
+
+    def __init__(self, name: str, logs: Path) -> None:
+        self.name = name
+        self.log = logs / f"{name}.log"
+        self._file = logs / f"{name}.pid"
+
+    @property
+    def pid(self) -> int | None:
+        try:
+            pid, started = self._file.read_text().split()
+        except (OSError, ValueError):
+            return None
+        return int(pid) if _started(int(pid)) == started else None
+
+    def start(self, command: Sequence[str], environ: Mapping[str, str] | None = None) -> None:
+        """Nothing, if it runs already."""
+        if self.pid is not None:
+            return
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **(environ or {})},
+                start_new_session=True,
+            )
+        self._file.write_text(f"{process.pid} {_started(process.pid)}")
+
+    def kill(self) -> None:
+        """kill -9, as a crash would."""
+        if (pid := self.pid) is not None:
+            os.kill(pid, signal.SIGKILL)
+            self._wait_for_end(pid)
+
+    def stop(self) -> None:
+        """SIGTERM, and SIGKILL for one that does not listen."""
+        if (pid := self.pid) is not None:
+            os.kill(pid, signal.SIGTERM)
+            if not self._wait_for_end(pid):
+                self.kill()
+        self._file.unlink(missing_ok=True)
+
+    def _wait_for_end(self, pid: int) -> bool:
+        end = time.monotonic() + _STOP_SECONDS
+        while time.monotonic() < end:
+            _reap(pid)
+            if self.pid is None:
+                return True
+            time.sleep(_POLL_SECONDS)
+        return False
+
+    def last_words(self) -> str:
+        try:
+            return "\n".join(self.log.read_text(errors="replace").splitlines()[-8:])
+        except OSError:
+            return "(no log)"
+
+
+def wait(what: str, holds: Callable[[], bool], daemon: Daemon, seconds: float = 60.0) -> None:
+    """Raises `CannotRun` with the end of the daemon's log where it never comes true."""
+    end = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > end or daemon.pid is None:
+            raise CannotRun(f"{what}: not so; the end of {daemon.log}:\n{daemon.last_words()}")
+        time.sleep(_POLL_SECONDS)
+
+
+def _started(pid: int) -> str:
+    """When the process began, in the kernel's ticks; empty for none, or one that is dead already."""
+    try:
+        after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if after_name[0] == "Z" else after_name[19]
+
+
+def _reap(pid: int) -> None:
+    """A child of ours that has ended stays a zombie until it is asked about."""
+    try:
+        os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return

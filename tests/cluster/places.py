@@ -1,0 +1,42 @@
+"""Where the cluster is: what is built once and kept, and what one cluster lives on."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+VERSION = "1.36.3"
+NODE = "node-a"
+NODE_ADDRESS = "10.99.0.1"
+"""The kubelet's own address, on the loopback device: a host's first address may be anything."""
+API_PORT, ETCD_PORT, ETCD_PEER_PORT, KUBELET_PORT = 26443, 23790, 23800, 20250
+
+
+class CannotRun(Exception):
+    """No cluster can run here; the message says why, and what would help."""
+
+
+class Cache:
+    """Built or unpacked once; safe to delete, it is made again."""
+
+    def __init__(self) -> None:
+        base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+        self.root = Path(base) / "slicewire" / f"kubernetes-{VERSION}"
+        self.binaries = Path(os.environ.get("KUBE_BIN") or self.root / "bin")
+        self.debian = self.root / "debian"
+
+
+class Home:
+    """One running cluster. `/var/lib` and not `/tmp`: an overlay's upper layers want a real disk."""
+
+    def __init__(self) -> None:
+        self.root = Path(os.environ.get("SLICEWIRE_CLUSTER_DIR", "/var/lib/slicewire-cluster"))
+        self.kubeconfig = self.root / "admin.kubeconfig"
+        self.kubelet = self.root / "kubelet"
+        self.plugins = self.kubelet / "plugins"
+        self.registry = self.kubelet / "plugins_registry"
+        self.cdi = self.root / "cdi"
+        self.containerd = self.root / "containerd"
+        self.socket = self.containerd / "containerd.sock"
+        self.certificates = self.root / "certificates"
+        self.logs = self.root / "logs"
