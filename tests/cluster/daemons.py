@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tests.cluster.places import CannotRun
@@ -31,21 +30,24 @@ class Daemon:
             return None
         return int(pid) if _started(int(pid)) == started else None
 
-    def start(self, command: Sequence[str], environ: Mapping[str, str] | None = None) -> None:
+    def start(self, command: list[str], environ: Mapping[str, str] | None = None) -> None:
         """Nothing, if it runs already."""
         if self.pid is not None:
             return
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("ab") as log:
-            process = subprocess.Popen(
+        with self.log.open("ab") as log, Path(os.devnull).open("rb") as nothing:
+            pid = os.posix_spawn(
+                command[0],
                 command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env={**os.environ, **(environ or {})},
-                start_new_session=True,
+                {**os.environ, **(environ or {})},
+                file_actions=[
+                    (os.POSIX_SPAWN_DUP2, nothing.fileno(), 0),
+                    (os.POSIX_SPAWN_DUP2, log.fileno(), 1),
+                    (os.POSIX_SPAWN_DUP2, log.fileno(), 2),
+                ],
+                setsid=True,
             )
-        self._file.write_text(f"{process.pid} {_started(process.pid)}")
+        self._file.write_text(f"{pid} {_started(pid)}")
 
     def kill(self) -> None:
         """kill -9, as a crash would."""
