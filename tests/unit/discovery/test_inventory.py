@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from slicewire.common.model import Device, wire
 from slicewire.common.nvml.facts import GpuFacts, NodeFacts, NvmlAbsent, Unseen
+from slicewire.common.nvml.partitions import Mig
 from slicewire.discovery.core.inventory import Inventory, inventory
 from slicewire.discovery.core.pci import PciGpu
 from tests.unit.discovery.builders import a_gpu, a_node, a_place
@@ -51,7 +52,7 @@ def test_a_gpu_on_the_bus_that_nvml_does_not_have_is_said_with_who_has_it() -> N
 @pytest.mark.parametrize(
     ("second", "words"),
     [
-        (a_gpu(1, mig_enabled=True), "MIG mode is on"),
+        (a_gpu(1, mig=Mig(enabled=True, pending=True)), "MIG mode is on"),
         (a_gpu(1, pci_bus_id="bus 27"), "'bus 27' is not domain:bus:device.function"),
         (a_gpu(1, uuid=""), "no UUID"),
         (a_gpu(-1), "minor number -1"),
@@ -87,7 +88,7 @@ _GPUS = st.builds(
     cuda_compute_capability=_TEXT,
     memory_bytes=st.none() | st.integers(-1, 2**64),
     addressing_mode=st.none() | _TEXT,
-    mig_enabled=st.booleans(),
+    mig=st.none() | st.builds(Mig, enabled=st.booleans(), pending=st.booleans()),
 )
 _NODES = st.builds(
     NodeFacts,

@@ -29,6 +29,9 @@ class FixedNvml:
     def wait(self, timeout_seconds: float) -> tuple[Event, ...]:
         raise AssertionError(f"node-prep does not wait for events ({timeout_seconds})")
 
+    def let_go(self) -> None:
+        """Nothing is open."""
+
     def close(self) -> None:
         """Nothing is open."""
 

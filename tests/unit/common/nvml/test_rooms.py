@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
-from slicewire.common.nvml.facts import NodeFacts
+from slicewire.common.nvml.facts import ComputeMode, NodeFacts
 from slicewire.common.nvml.real import RealNvml
+from slicewire.common.nvml.refusal import NvmlRefused
 from slicewire.common.nvml.rooms import NvmlSettings, Room, open_nvml
 from slicewire.common.nvml.simulated import SimulatedNvml
 from slicewire.common.settings import BadSettings
@@ -64,3 +66,22 @@ def test_a_choice_that_cannot_be_opened_is_bad_settings(
     path = str(tmp_path / state) if state else ""
     with pytest.raises(BadSettings, match=words):
         open_nvml(NvmlSettings(room="simulated", state=path, profile=profile, node="n"))
+
+
+def test_a_simulated_gpu_is_cut_at_once_or_takes_its_time(tmp_path: Path) -> None:
+    def seconds(takes_time: bool) -> float:
+        state = tmp_path / str(takes_time) / "state.json"
+        nvml = open_nvml(
+            NvmlSettings(room="simulated", state=str(state), node="node-a", gpus=1, takes_time=takes_time)
+        )
+        facts = nvml.look()
+        assert isinstance(facts, NodeFacts)
+        nvml.set_compute_mode(facts.gpus[0].uuid, ComputeMode.DEFAULT)
+        before = time.monotonic()
+        with pytest.raises(NvmlRefused):
+            nvml.destroy_gpu_instance(facts.gpus[0].uuid, 1)
+        nvml.close()
+        return time.monotonic() - before
+
+    assert seconds(takes_time=True) >= 0.25
+    assert seconds(takes_time=False) < 0.25

@@ -8,10 +8,10 @@ from typing import Literal, assert_never
 import msgspec
 
 from slicewire.common.nvml.facts import NodeFacts
-from slicewire.common.nvml.port import Nvml
+from slicewire.common.nvml.port import NvmlControl
 from slicewire.common.nvml.real import RealNvml
 from slicewire.common.nvml.simulated import SimulatedNvml
-from slicewire.common.nvml.state import BadState, new_node
+from slicewire.common.nvml.simulated.state import BadState, new_node
 from slicewire.common.settings import BadSettings
 
 Room = Literal["auto", "real", "simulated"]
@@ -28,11 +28,13 @@ class NvmlSettings(msgspec.Struct, frozen=True, kw_only=True):
     """State file of the simulated node; made when it is not there."""
     profile: str = "h100"
     gpus: int = 8
+    takes_time: bool = False
+    """Simulated GPUs take as long to be cut as real ones."""
     node: str = ""
     """Name of the simulated node: its GPUs' UUIDs are made from it."""
 
 
-def open_nvml(choice: NvmlSettings) -> Nvml:
+def open_nvml(choice: NvmlSettings) -> NvmlControl:
     """The room of this choice. Raises `BadSettings`; a library or driver that is not there is no error."""
     match choice.room:
         case "real":
@@ -53,14 +55,15 @@ def _simulated(choice: NvmlSettings) -> SimulatedNvml:
     if not choice.state:
         raise BadSettings("the simulated NVML room needs a state file: set nvml_state to its path")
     try:
-        return SimulatedNvml(Path(choice.state), new_node(choice.node, choice.profile, choice.gpus))
+        newborn = new_node(choice.node, choice.profile, choice.gpus)
+        return SimulatedNvml(Path(choice.state), newborn, takes_time=choice.takes_time)
     except BadState as error:
         raise BadSettings(f"simulated NVML room: {error}") from error
     except OSError as error:
         raise BadSettings(f"simulated NVML room: nvml_state={choice.state!r}: {error}") from error
 
 
-def _real_if_it_sees_a_gpu(choice: NvmlSettings) -> Nvml:
+def _real_if_it_sees_a_gpu(choice: NvmlSettings) -> NvmlControl:
     real = _real(choice)
     if not choice.state:
         return real

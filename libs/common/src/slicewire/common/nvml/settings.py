@@ -21,6 +21,8 @@ class NodeAgentSettings(CommonSettings, frozen=True, kw_only=True):
     """GPU model of a new simulated node."""
     nvml_gpus: int = 8
     """GPUs of a new simulated node."""
+    nvml_takes_time: bool = False
+    """Simulated GPUs take as long to be cut as real ones."""
 
     @property
     def nvml(self) -> NvmlSettings:
@@ -31,5 +33,6 @@ class NodeAgentSettings(CommonSettings, frozen=True, kw_only=True):
             state=self.nvml_state,
             profile=self.nvml_profile,
             gpus=self.nvml_gpus,
+            takes_time=self.nvml_takes_time,
             node=self.node_name,
         )

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from slicewire.common.nvml.facts import Event, EventKind, NodeFacts, NvmlAbsent, Unseen
+from slicewire.common.nvml.facts import Event, EventKind, NodeFacts, NvmlAbsent, TimeSlice, Unseen
+from slicewire.common.nvml.refusal import NvmlCode, NvmlRefused
 from slicewire.common.nvml.simulated import SimulatedNvml
-from slicewire.common.nvml.state import NodeState, new_node
-from slicewire.common.nvml.statefile import StateFile
+from slicewire.common.nvml.simulated.faults import befallen
+from slicewire.common.nvml.simulated.state import BadState, NodeState, new_node
+from slicewire.common.nvml.simulated.statefile import StateFile
 
 
 @pytest.fixture
@@ -53,7 +55,7 @@ def test_who_comes_later_finds_the_node_as_it_became(nvml: SimulatedNvml, path: 
 def test_a_faulty_gpu_is_unseen_and_the_others_are_read(nvml: SimulatedNvml, path: Path) -> None:
     _change(path, lambda node: node.with_fault(2, "GPU is lost"))
     facts = _facts(nvml)
-    assert facts.unseen == (Unseen("GPU 2", "GPU is lost", "00000000:4A:00.0"),)
+    assert facts.unseen == (Unseen("GPU 2", "GPU is lost", "00000000:4A:00.0", NvmlCode.LOST),)
     assert [gpu.minor for gpu in facts.gpus] == [0, 1, 3]
 
 
@@ -134,9 +136,74 @@ def test_the_files_go_and_come_with_the_gpu(nvml: SimulatedNvml, path: Path) -> 
 
 def test_processes_that_change_the_node_at_once_lose_no_change(nvml: SimulatedNvml, path: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from slicewire.common.nvml.statefile import StateFile\n"
+        "import sys; from pathlib import Path\n"
+        "from slicewire.common.nvml.simulated.statefile import StateFile\n"
         "for code in range(10): StateFile(Path(sys.argv[1])).change(lambda node: node.with_xid(0, code))"
     )
     running = [subprocess.Popen([sys.executable, "-c", program, str(path)]) for _ in range(3)]
     assert [process.wait() for process in running] == [0, 0, 0]
     assert len(StateFile(path).read().xids) == 30
+
+
+def _as_edited(path: Path, old: str, new: str) -> None:
+    path.write_text(path.read_text().replace(old, new))
+
+
+def test_a_gpu_cut_by_hand_as_none_can_be_is_a_reason_that_names_it(nvml: SimulatedNvml, path: Path) -> None:
+    instance = '"instances": [{"id": 1, "profileId": 9, "placement": {"start": 2, "size": 4}}], "minor": 2'
+    _as_edited(path, '"minor": 2', instance)
+    absent = nvml.look()
+    assert isinstance(absent, NvmlAbsent)
+    words = "GPU 2: h100 has no GPU instance of profile 9 with 4 memory slices from 2 on"
+    assert absent.reason == f"simulated node {path}: {words}"
+    with pytest.raises(NvmlRefused, match=words) as refused:
+        nvml.processes("GPU-0")
+    assert refused.value.code is NvmlCode.DRIVER_AWAY
+
+
+def test_a_model_nobody_knows_is_unseen_and_cannot_be_changed(nvml: SimulatedNvml, path: Path) -> None:
+    gpu = _facts(nvml).gpus[3].uuid
+    _change(path, lambda node: node.with_changed(3, model="h999"))
+    (unseen,) = _facts(nvml).unseen
+    assert unseen.reason == "model 'h999' cannot be simulated"
+    with pytest.raises(NvmlRefused, match="model 'h999' cannot be simulated"):
+        nvml.set_mig_mode(gpu, enabled=True)
+    with pytest.raises(BadState, match="model 'h999' cannot be simulated"):
+        befallen(StateFile(path).read(), 3, "ecc")
+
+
+def test_a_gpu_that_is_lost_or_away_refuses_with_its_reason(nvml: SimulatedNvml, path: Path) -> None:
+    first, second = (gpu.uuid for gpu in _facts(nvml).gpus[:2])
+    _change(path, lambda node: befallen(node, 0, "lost"))
+    _change(path, lambda node: node.with_changed(1, kernel_driver="vfio-pci"))
+    refusals = {}
+    for gpu in (first, second):
+        with pytest.raises(NvmlRefused) as refused:
+            nvml.set_time_slice(gpu, TimeSlice.LONG)
+        refusals[gpu] = (refused.value.code, refused.value.what)
+    assert refusals == {
+        first: (NvmlCode.LOST, f"set time-slice Long of {first}: GPU is lost"),
+        second: (NvmlCode.NOT_FOUND, f"set time-slice Long of {second}: NVML has no such GPU"),
+    }
+    _change(path, lambda node: befallen(node, 0, "driver-away"))
+    with pytest.raises(NvmlRefused, match="Driver Not Loaded") as away:
+        nvml.processes(first)
+    assert away.value.code is NvmlCode.DRIVER_AWAY
+
+
+def test_what_one_process_cuts_another_sees(nvml: SimulatedNvml, path: Path) -> None:
+    other = SimulatedNvml(path, new_node("node-a", "h100", 4))
+    other.look()
+    gpu = _facts(nvml).gpus[0].uuid
+    nvml.set_mig_mode(gpu, enabled=True)
+    made = nvml.create_gpu_instance(gpu, 0, 0)
+    assert other.wait(5) == (Event(EventKind.CHANGED),)
+    mig = _facts(other).gpus[0].mig
+    assert mig is not None
+    assert mig.instances == (made,)
+
+
+def test_a_memory_error_is_an_event_beside_its_xid(nvml: SimulatedNvml, path: Path) -> None:
+    gpu = _facts(nvml).gpus[2].uuid
+    _change(path, lambda node: befallen(node, 2, "ecc"))
+    assert nvml.wait(5) == (Event(EventKind.MEMORY_ERROR, gpu), Event(EventKind.XID, gpu, 48))

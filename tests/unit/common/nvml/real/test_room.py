@@ -9,6 +9,7 @@ import pytest
 
 from slicewire.common.nvml.facts import Event, EventKind, NodeFacts, NvmlAbsent, Unseen
 from slicewire.common.nvml.real import RealNvml
+from slicewire.common.nvml.refusal import NvmlCode
 from tests.nvmlstub import built
 
 
@@ -50,7 +51,9 @@ def test_a_lost_gpu_is_unseen_and_the_other_is_read(nvml: RealNvml, monkeypatch:
     monkeypatch.setenv("NVML_STUB_LOST", "0")
     facts = _facts(nvml)
     assert [gpu.minor for gpu in facts.gpus] == [1]
-    assert facts.unseen == (Unseen("GPU with NVML index 0", "reading handle: GPU is lost"),)
+    assert facts.unseen == (
+        Unseen("GPU with NVML index 0", "reading handle: GPU is lost", code=NvmlCode.LOST),
+    )
 
 
 def test_a_gpu_that_answers_in_part_is_unseen_with_the_question_and_its_place(
@@ -58,7 +61,9 @@ def test_a_gpu_that_answers_in_part_is_unseen_with_the_question_and_its_place(
 ) -> None:
     monkeypatch.setenv("NVML_STUB_ODD", "1")
     (unseen,) = _facts(nvml).unseen
-    assert unseen == Unseen("GPU with NVML index 1", "reading name: Unknown Error", "00000000:1B:00.0")
+    assert unseen == Unseen(
+        "GPU with NVML index 1", "reading name: Unknown Error", "00000000:1B:00.0", NvmlCode.UNKNOWN
+    )
 
 
 def test_mig_mode_is_seen(nvml: RealNvml, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,7 +93,7 @@ def test_a_library_that_comes_late_is_found_below_the_driver_root(library: Path,
 def test_events_that_wait_are_heard_together(nvml: RealNvml, monkeypatch: pytest.MonkeyPatch) -> None:
     nvml.look()
     monkeypatch.setenv("NVML_STUB_XIDS", "2")
-    xid = Event(EventKind.XID, "GPU-00000000-0000-0000-0000-000000000001", 79)
+    xid = Event(EventKind.XID, "GPU-00000000-0000-0000-0000-000000000001", 79, gpu_instance=3)
     assert nvml.wait(5) == (xid, xid)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from slicewire.common.nvml.state import BadState, NodeState
+from slicewire.common.nvml.simulated.state import BadState, NodeState
 
 Signature = tuple[int, int, int]
 """Inode, time and size: another one means another content."""
@@ -34,8 +34,8 @@ class StateFile:
     def read(self) -> NodeState:
         """Raises `BadState`."""
         try:
-            return msgspec.json.decode(self.path.read_bytes(), type=NodeState)
-        except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+            return msgspec.json.decode(self.path.read_bytes(), type=NodeState).checked()
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError, BadState) as error:
             raise BadState(f"simulated node {self.path}: {error}") from error
 
     def write(self, state: NodeState) -> None:

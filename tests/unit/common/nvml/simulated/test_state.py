@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from slicewire.common.nvml.state import BadState, NodeState, new_node
+from slicewire.common.nvml.facts import ComputeMode, EventKind, TimeSlice
+from slicewire.common.nvml.simulated.cutting import with_compute_instance, with_gpu_instance
+from slicewire.common.nvml.simulated.state import BadState, NodeState, new_node
 
 
 def a_node(gpus: int = 4, model: str = "h100", node: str = "node-a") -> NodeState:
@@ -73,3 +76,27 @@ def test_a_gpu_that_is_not_there_cannot_be_changed(change: str) -> None:
 def test_two_gpus_cannot_have_one_seat() -> None:
     with pytest.raises(BadState, match="has a GPU 1 already"):
         a_node().with_gpu(1)
+
+
+def test_a_file_of_an_earlier_version_is_read_with_what_it_lacks_as_usual() -> None:
+    earlier = b"""{"node": "node-a", "model": "h100", "gpus": [{"minor": 0, "uuid": "GPU-0", "model": "h100",
+        "pciBusID": "0000:1a:00.0", "pcieRoot": "pci0000:00", "numaNode": 0, "migEnabled": true}],
+        "xids": [{"number": 1, "gpu": "GPU-0", "code": 79}]}"""
+    state = msgspec.json.decode(earlier, type=NodeState)
+    gpu = state.gpus[0]
+    assert (gpu.mig_enabled, gpu.instances, gpu.kernel_driver) == (True, (), "nvidia")
+    assert (gpu.compute_mode, gpu.time_slice) == (ComputeMode.DEFAULT, TimeSlice.DEFAULT)
+    assert state.xids[0].kind is EventKind.XID
+
+
+def test_a_node_that_was_cut_is_the_same_after_it_was_written_and_read() -> None:
+    node = new_node("node-a", "h100", 1)
+    cut, instance = with_gpu_instance(msgspec.structs.replace(node.gpus[0], mig_enabled=True), 9, 4)
+    cut, _ = with_compute_instance(cut, instance.id, 2)
+    whole = node.with_gpu_as(cut).with_event(0, EventKind.MEMORY_ERROR)
+    assert msgspec.json.decode(msgspec.json.encode(whole), type=NodeState) == whole
+
+
+def test_a_new_models_driver_is_new_enough_for_it() -> None:
+    assert new_node("node-a", "h100", 1).driver_version == "550.163.01"
+    assert new_node("node-a", "b200", 1).driver_version == "580.126.20"
