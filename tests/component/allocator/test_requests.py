@@ -70,6 +70,19 @@ async def test_a_released_claim_leaves_nothing_behind(world: World) -> None:
     assert await world.now(ANSWERS) == {}
 
 
+async def test_a_question_that_comes_late_does_not_bring_a_released_claim_back(world: World) -> None:
+    """It may have waited in front of an allocator that was stopped, while another one went on."""
+    await world.allocate(claim("one"))
+    await world.release("uid-one")
+    late = await world.declined(claim("two"), claim("one"))
+    assert late == Declined(
+        409, "claims[1].metadata.uid: claim default/one was released under uid-one; ask under a new uid"
+    )
+    assert await world.now(CLAIMS) == {}
+    (again,) = await world.allocate(claim("one", uid="uid-one-again"))
+    assert again.allocation is not None
+
+
 async def test_releasing_an_unknown_claim_is_declined(world: World) -> None:
     assert await world.release("nope") == Declined(404, "there is no claim nope")
 

@@ -9,14 +9,15 @@ from tests.component.client.command import Slicewire
 pytestmark = pytest.mark.slow
 
 OPTIONS = {
-    "inventory": ("--watch", "-w", "--output", "-o", "--nats-url"),
+    "inventory": ("--watch", "-w", "--at", "--output", "-o", "--nats-url"),
     "claim": ("--filename", "-f", "--prepare", "--no-prepare", "--output", "--nats-url"),
     "claims": ("--output", "--nats-url"),
     "release": ("NAME", "--nats-url"),
-    "explain": ("NAME", "--filename", "--output", "--nats-url"),
-    "whatif": ("--filename", "--releasing", "--output", "--nats-url"),
-    "capacity": ("--class", "--node", "--output", "--nats-url"),
+    "explain": ("NAME", "--filename", "--at", "--output", "--nats-url"),
+    "whatif": ("--filename", "--releasing", "--at", "--output", "--nats-url"),
+    "capacity": ("--class", "--node", "--at", "--output", "--nats-url"),
     "simulate": ("files", "exit status"),
+    "simulate-fault": ("NODE", "GPU", "FAULT", "xid=N", "recover", "--state", "--output"),
     "cel": ("expression", "--device", "--class", "exit status"),
     "events": ("--new", "--kind", "--nats-url"),
     "up": (

@@ -23,6 +23,7 @@ from slicewire.common.messages import (
     ClaimRef,
     LedgerEntry,
     LedgerWritten,
+    Moment,
     PoolObserved,
     Unreadable,
 )
@@ -208,7 +209,7 @@ def test_a_refusal_is_explained_with_who_was_refused_and_how_many_more() -> None
 def test_an_event_is_the_fact_with_its_envelope() -> None:
     fact = ClaimAnswered(claim=ClaimRef(uid=ClaimUID("u")))
     headers = {"ce-type": "t", "ce-source": "/slicewire/x", "ce-time": "now", "traceparent": "00-a"}
-    item = Heard(ANSWERS, ("u",), fact, 7, headers)
+    item = Heard(ANSWERS, ("u",), fact, 9, headers, event=7)
     assert tables.event(item, ANSWERS.subject("u")) == {
         "sequence": 7,
         "subject": ANSWERS.subject("u"),
@@ -219,3 +220,12 @@ def test_an_event_is_the_fact_with_its_envelope() -> None:
         "fact": fact,
     }
     assert tables.event(Heard(ANSWERS, ("u",), None, 8, {}), "s")["fact"] is None
+
+
+def test_a_moment_is_told_with_its_time_and_what_is_not_known_of_it() -> None:
+    assert tables.moment(Moment(event=7, time="2026-11-24T10:15:02.184Z")) == (
+        "As of event 7, 2026-11-24T10:15:02.184Z:"
+    )
+    assert tables.moment(Moment(event=7, gaps=("one is missing", "another too"))) == (
+        "As of event 7:\n  but one is missing\n  but another too"
+    )

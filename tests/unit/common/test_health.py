@@ -9,6 +9,7 @@ from urllib.request import urlopen
 import pytest
 
 from slicewire.common import health
+from slicewire.common.settings import BadSettings
 
 
 @pytest.fixture
@@ -71,3 +72,15 @@ def test_a_part_without_a_service_yet_is_alive_and_not_ready(port: int) -> None:
         assert get(port, "/readyz") == (503, "catching up\n")
         readiness.follows(lambda: True)
         assert get(port, "/readyz") == (200, "ok\n")
+
+
+def test_a_port_that_is_in_use_is_an_error_that_names_the_setting(port: int) -> None:
+    with socket.create_server(("", port)):
+        expected = f"SLICEWIRE_HEALTH_PORT='{port}': Address already in use"
+        with pytest.raises(BadSettings, match=expected), health.serving(port, lambda: True):
+            raise AssertionError("not reached")
+
+
+def test_an_error_of_the_part_itself_is_not_taken_for_one_of_the_port(port: int) -> None:
+    with pytest.raises(FileNotFoundError), health.serving(port, lambda: True):
+        raise FileNotFoundError("of the part")

@@ -221,7 +221,7 @@ def test_no_other_module_spells_a_subject() -> None:
             r"(?<!dev\.)slicewire\.v\d", path.read_text()
         )  # dev.slicewire.v1 names types, not subjects
     }
-    assert spelling == {"libs/common/src/slicewire/common/messages.py"}
+    assert spelling == {"libs/common/src/slicewire/common/messages/channels.py"}
 
 
 def test_no_other_module_spells_the_streams() -> None:
@@ -231,4 +231,4 @@ def test_no_other_module_spells_the_streams() -> None:
         for path in (ROOT / folder).rglob("*.py")
         if f'"{messages.STATE_STREAM}"' in path.read_text()
     }
-    assert spelling == {"messages.py"}
+    assert spelling == {"channels.py"}

@@ -22,6 +22,11 @@ def on_a_terminal() -> bool:
     return sys.stdout.isatty()
 
 
+def is_json(output: str) -> bool:
+    """As asked for with --output, else what whoever reads it needs."""
+    return output == "json" or (not output and not on_a_terminal())
+
+
 def say(text: str) -> None:
     _out.print(Text(text), soft_wrap=True)
 
@@ -37,7 +42,7 @@ def json_line(value: Any) -> None:
 
 def rows(found: Sequence[msgspec.Struct], output: str, nothing: str) -> None:
     """A table or a JSON list; `nothing` says what it means that there is none."""
-    if output == "json" or (not output and not on_a_terminal()):
+    if is_json(output):
         json_line([msgspec.to_builtins(row) for row in found])
         return
     if not found:

@@ -20,7 +20,7 @@ from slicewire.client.documents import with_uid
 from slicewire.client.listening import Gone, listen
 from slicewire.common import telemetry
 from slicewire.common.bus.nats import connected
-from slicewire.common.bus.port import Bus, CaughtUp, Declined, Heard
+from slicewire.common.bus.port import Bus, CaughtUp, Declined, Heard, Past
 from slicewire.common.messages import (
     ALLOCATE,
     ANSWERS,
@@ -50,6 +50,7 @@ from slicewire.common.messages import (
     PoolObserved,
     PrepareRequest,
     ReleaseRequest,
+    WhatIfReply,
     WhatIfRequest,
 )
 from slicewire.common.model import ClaimName, ClaimUID, DeviceClass, Namespace, NodeName, ResourceClaim
@@ -58,6 +59,8 @@ F = TypeVar("F", bound=Fact)
 DEFAULT_URL = "nats://127.0.0.1:4222"
 _QUESTION_SECONDS = 30.0
 """Questions about a whole fleet take longer than claims."""
+_PAST_SECONDS = 120.0
+"""A fleet's past must be read first."""
 _PREPARE_SECONDS = 45.0
 """The kubelet gives a preparation as long."""
 
@@ -94,7 +97,10 @@ def ref(name: str) -> ClaimRef:
 
 
 class Client:
-    """What a user of Slicewire may ask. Every method raises `SaidNo` and `BusUnavailable`."""
+    """What a user of Slicewire may ask. Every method raises `SaidNo` and `BusUnavailable`.
+
+    `at` is an event of the history (as `slicewire events` numbers them): what was so right after it.
+    """
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
@@ -109,11 +115,11 @@ class Client:
             reply = await self._bus.ask(ALLOCATE, AllocateRequest(claims=tuple(named)))
             return _said(reply).answers
 
-    async def _under_known_uid(self, claim: ResourceClaim) -> ResourceClaim:
+    async def _under_known_uid(self, claim: ResourceClaim, at: int | None = None) -> ResourceClaim:
         if claim.metadata.uid:
             return claim
-        asked = ref(claim.label)
-        known = await self._bus.ask(EXPLAIN, ExplainRequest(claim=asked))
+        question = ExplainRequest(claim=ref(claim.label), at=at)
+        known = await self._bus.ask(EXPLAIN, question, timeout_seconds=_patience(at))
         if isinstance(known, Declined) and known.code != 404:
             raise SaidNo(known)
         return with_uid(claim, "" if isinstance(known, Declined) else known.answer.claim.uid)
@@ -127,34 +133,45 @@ class Client:
     async def release(self, claim: ClaimRef) -> None:
         _said(await self._bus.ask(RELEASE, ReleaseRequest(claim=claim)))
 
-    async def explain(self, claim: ClaimRef | ResourceClaim) -> ExplainReply:
-        """Why a known claim waits, or what a claim would get now. Nothing is kept."""
+    async def explain(self, claim: ClaimRef | ResourceClaim, *, at: int | None = None) -> ExplainReply:
+        """Why a known claim waits, or what a claim would get. Nothing is kept."""
         if isinstance(claim, ClaimRef):
-            return _said(await self._bus.ask(EXPLAIN, ExplainRequest(claim=claim)))
-        document = await self._under_known_uid(claim)
-        request = ExplainRequest(document=document)
-        return _said(await self._bus.ask(EXPLAIN, request, timeout_seconds=_QUESTION_SECONDS))
+            request = ExplainRequest(claim=claim, at=at)
+        else:
+            request = ExplainRequest(document=await self._under_known_uid(claim, at), at=at)
+        return _said(await self._bus.ask(EXPLAIN, request, timeout_seconds=_patience(at)))
 
     async def what_if(
-        self, *claims: ResourceClaim, releasing: Sequence[ClaimRef] = ()
-    ) -> tuple[ClaimAnswered, ...]:
+        self, *claims: ResourceClaim, releasing: Sequence[ClaimRef] = (), at: int | None = None
+    ) -> WhatIfReply:
         """Would these claims fit together on one node, after those others were released?"""
-        request = WhatIfRequest(claims=claims, releasing=tuple(releasing))
-        return _said(await self._bus.ask(WHATIF, request, timeout_seconds=_QUESTION_SECONDS)).answers
+        request = WhatIfRequest(claims=claims, releasing=tuple(releasing), at=at)
+        return _said(await self._bus.ask(WHATIF, request, timeout_seconds=_patience(at)))
 
-    async def capacity(self, device_class: str = "", node: str = "") -> CapacityReply:
+    async def capacity(
+        self, device_class: str = "", node: str = "", *, at: int | None = None
+    ) -> CapacityReply:
         """How many devices are free and placeable, by class, profile and node."""
-        request = CapacityRequest(device_class=device_class, node=NodeName(node))
-        return _said(await self._bus.ask(CAPACITY, request, timeout_seconds=_QUESTION_SECONDS))
+        request = CapacityRequest(device_class=device_class, node=NodeName(node), at=at)
+        return _said(await self._bus.ask(CAPACITY, request, timeout_seconds=_patience(at)))
 
     async def define(self, device_class: DeviceClass) -> None:
         """Make a DeviceClass known, where there is no Kubernetes to have it from."""
         bare = msgspec.structs.replace(device_class)
         await self._bus.tell(CLASSES, ClassObserved(device_class=bare))
 
-    def inventory(self) -> AsyncIterator[PoolObserved | Gone[PoolObserved] | CaughtUp]:
-        """The devices of every node, now and as they change; see `listening`."""
-        return listen(self._bus, INVENTORY)
+    def inventory(
+        self, *, at: int | None = None
+    ) -> AsyncIterator[PoolObserved | Gone[PoolObserved] | CaughtUp]:
+        """The devices of every node, now and as they change; see `listening`. With `at` as they were, and
+        the end after `CaughtUp`; needs no allocator."""
+        return listen(self._bus, INVENTORY) if at is None else self._inventory_as_of(at)
+
+    async def _inventory_as_of(self, event: int) -> AsyncIterator[PoolObserved | CaughtUp]:
+        past = await self.as_of(event, INVENTORY)
+        for pool in latest(past.facts, INVENTORY):
+            yield pool
+        yield CaughtUp(event)
 
     def claims(self) -> AsyncIterator[ClaimObserved | Gone[ClaimObserved] | CaughtUp]:
         """Every claim as it was asked, now and as they come and go."""
@@ -177,6 +194,25 @@ class Client:
         async for heard in self._bus.follow(*channels):
             yield heard
 
+    async def as_of(self, event: int | None, *channels: Channel[Any]) -> Past:
+        """The fact of every key as it was right after an event of the history; None is the last one."""
+        return _said(await self._bus.as_of(event, *channels))
+
+    async def events(
+        self, *channels: Channel[Any], new: bool = False
+    ) -> AsyncIterator[Heard[Any] | CaughtUp]:
+        """As `facts`, each with its number in the history (`event`; 0 for one that has left it already).
+
+        Read from the history, where each is a moment later. With `new` only what is told from now on.
+        """
+        past = await self.as_of(None, *(() if new else channels))
+        for known in past.facts:
+            yield known
+        yield CaughtUp(past.moment.event)
+        async for heard in self._bus.replay(past.moment.event, *channels):
+            if not isinstance(heard, CaughtUp):
+                yield heard
+
     async def now(self, *channels: Channel[Any]) -> tuple[Heard[Any], ...]:
         """The latest fact of every key, as of now; keys with nothing under them are left out."""
         found = []
@@ -186,6 +222,10 @@ class Client:
             if heard.fact is not None:
                 found.append(heard)
         return tuple(found)
+
+
+def _patience(at: int | None) -> float:
+    return _QUESTION_SECONDS if at is None else _PAST_SECONDS
 
 
 A = TypeVar("A")

@@ -20,6 +20,7 @@ from slicewire.common.messages import (
     ClaimPrepared,
     ExplainReply,
     LedgerEntry,
+    Moment,
 )
 from slicewire.common.model import ClaimUID, Device, DeviceID, Unsatisfiable
 
@@ -158,11 +159,17 @@ def advice(reply: ExplainReply) -> str:
     return f"Would fit if: {change.message}\n  then on {change.node}: {devices}"
 
 
+def moment(then: Moment) -> str:
+    """What moment the answer is about, and what is not known of it."""
+    told = f", {then.time}" if then.time else ""
+    return "\n".join((f"As of event {then.event}{told}:", *(f"  but {gap}" for gap in then.gaps)))
+
+
 def event(heard: Heard[Any], subject: str) -> Mapping[str, Any]:
-    """A fact with its envelope, one JSON line each."""
+    """A fact with its envelope, one JSON line each. Its sequence is the one in the history."""
     headers = heard.headers
     return {
-        "sequence": heard.sequence,
+        "sequence": heard.event,
         "subject": subject,
         "type": headers.get("ce-type", ""),
         "source": headers.get("ce-source", ""),

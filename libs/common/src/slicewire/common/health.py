@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from slicewire.common.settings import BadSettings
+
 
 class Readiness:
     """Not ready until there is a service to ask: health is served before the bus has answered."""
@@ -24,11 +26,17 @@ class Readiness:
 
 @contextmanager
 def serving(port: int, is_ready: Callable[[], bool]) -> Iterator[int]:
-    """Serve both while open; yields the port in use. Port 0 serves nothing."""
+    """Serve both while open; yields the port in use. Port 0 serves nothing.
+
+    Raises `BadSettings` for a port that cannot be had: in use by another, or not ours to use.
+    """
     if not port:
         yield 0
         return
-    server = ThreadingHTTPServer(("", port), _handler(is_ready))
+    try:
+        server = ThreadingHTTPServer(("", port), _handler(is_ready))
+    except OSError as error:
+        raise BadSettings(f"SLICEWIRE_HEALTH_PORT='{port}': {error.strerror}") from error
     thread = threading.Thread(target=server.serve_forever, name="health", daemon=True)
     thread.start()
     try:

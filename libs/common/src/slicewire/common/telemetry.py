@@ -36,8 +36,10 @@ class Kind(Enum):
 class Span:
     """A step of the work at hand."""
 
-    def __init__(self, inner: trace.Span) -> None:
+    def __init__(self, inner: trace.Span, passing: TraceParent | None = None) -> None:
         self._inner = inner
+        self._passing = passing
+        """Where nothing is exported: the trace context that is passed on as it came."""
 
     def tell(self, **attributes: Attribute) -> None:
         """More is known now: `claim_uid=…` becomes the attribute `slicewire.claim_uid`."""
@@ -49,6 +51,8 @@ class Span:
 
     def traceparent(self) -> TraceParent:
         """This span as one word; "" when nothing is traced."""
+        if self._passing is not None:
+            return self._passing
         found: dict[str, str] = {}
         propagate.inject(found, context=trace.set_span_in_context(self._inner, context.Context()))
         return TraceParent(found.get("traceparent", ""))
@@ -58,8 +62,18 @@ class Span:
         self._inner.end()
 
 
+def _is_off() -> bool:
+    return isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+
+
+def _is_inside_a_trace() -> bool:
+    return trace.get_current_span().get_span_context().is_valid
+
+
 def begin(name: str, parent: TraceParent, **attributes: Attribute) -> Span:
     """A span that is not made current: for steps of many traces done at once. End it yourself."""
+    if _is_off():
+        return Span(trace.INVALID_SPAN, parent)
     return Span(
         _TRACER.start_span(
             name,
@@ -104,6 +118,9 @@ def span(
     A parent without trace context starts a trace of its own. `links` are other contexts this work
     also answers to.
     """
+    if _is_off() and (parent is None or not ("traceparent" in parent or _is_inside_a_trace())):
+        yield Span(trace.INVALID_SPAN, traceparent())
+        return
     given = None if parent is None else propagate.extract(dict(parent), context=context.Context())
     linked = [trace.Link(found) for found in map(_span_context, links) if found.is_valid]
     with _TRACER.start_as_current_span(
@@ -125,6 +142,9 @@ def _span_context(headers: Mapping[str, str]) -> trace.SpanContext:
 @contextmanager
 def carried(headers: Mapping[str, str]) -> Iterator[None]:
     """What is told inside belongs to the trace in these headers, without a span of its own."""
+    if not headers.get("traceparent") and not _is_inside_a_trace():
+        yield
+        return
     token = context.attach(propagate.extract(dict(headers), context=context.Context()))
     try:
         yield
@@ -134,6 +154,8 @@ def carried(headers: Mapping[str, str]) -> Iterator[None]:
 
 def headers() -> dict[str, str]:
     """The current trace context, as headers: empty when nothing is traced."""
+    if not _is_inside_a_trace():
+        return {}
     found: dict[str, str] = {}
     propagate.inject(found)
     return found

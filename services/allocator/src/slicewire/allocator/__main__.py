@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 
 from slicewire.allocator.service import Allocator
@@ -23,9 +24,16 @@ async def serve() -> None:
         async with connected(
             settings.nats_url, name=settings.instance, credentials=settings.nats_credentials
         ) as bus:
-            allocator = Allocator(bus, settings.untold_nodes)
+            gc.disable()  # what is heard of a fleet stays: looking for garbage in it is most of a restart
+            allocator = Allocator(bus, settings.untold_nodes, when_caught_up=_keep_what_was_heard)
             readiness.follows(allocator.is_ready)
             await allocator.run()
+
+
+def _keep_what_was_heard() -> None:
+    """From here on only what is new is looked through for garbage: a full pass would hold up answers."""
+    gc.freeze()
+    gc.enable()
 
 
 def main() -> None:

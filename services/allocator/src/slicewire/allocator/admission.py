@@ -14,7 +14,9 @@ MOST_CLAIMS = 100
 
 
 def refuse_claims(
-    claims: Sequence[ResourceClaim], claim_of: Callable[[str], ResourceClaim | None]
+    claims: Sequence[ResourceClaim],
+    claim_of: Callable[[str], ResourceClaim | None],
+    was_released: Callable[[ClaimUID], bool],
 ) -> Declined | None:
     """Why these claims cannot even be looked at, or None."""
     if not 0 < len(claims) <= MOST_CLAIMS:
@@ -24,14 +26,22 @@ def refuse_claims(
     for index, claim in enumerate(claims):
         if reason := _refuse_names(claim, f"claims[{index}].metadata") or _refuse_twins(claim, index):
             return Declined(400, reason)
-        known = claim_of(claim.label)
-        if known is not None and known.uid != claim.uid:
-            return Declined(
-                409, f"claim {claim.label} exists already, with uid {known.uid}; release it first"
-            )
-        if known is not None and known.spec != claim.spec:
-            return Declined(409, f"claim {claim.label} exists already, with another spec; release it first")
+        if was_released(claim.uid):  # the question may have waited somewhere: a release is final
+            where = f"claims[{index}].metadata.uid"
+            said = f"claim {claim.label} was released under {claim.uid}; ask under a new uid"
+            return Declined(409, f"{where}: {said}")
+        if reason := _refuse_another(claim, claim_of(claim.label)):
+            return Declined(409, reason)
     return None
+
+
+def _refuse_another(claim: ResourceClaim, known: ResourceClaim | None) -> str:
+    """Why this is not the claim that is known under its name."""
+    if known is not None and known.uid != claim.uid:
+        return f"claim {claim.label} exists already, with uid {known.uid}; release it first"
+    if known is not None and known.spec != claim.spec:
+        return f"claim {claim.label} exists already, with another spec; release it first"
+    return ""
 
 
 def _refuse_names(claim: ResourceClaim, path: str) -> str:

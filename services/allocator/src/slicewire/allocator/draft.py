@@ -45,6 +45,7 @@ from slicewire.common.model import (
     TraceParent,
     Unsatisfiable,
 )
+from slicewire.common.model.packing import Packing
 
 _Place = tuple[str, tuple[str, ...]]
 
@@ -54,8 +55,12 @@ class Draft:
 
     def __init__(self, view: View) -> None:
         self._view = view
-        self._snapshot = view.snapshot
+        self._snapshot = view.snapshot.with_packing(Packing.PACK)
         self._facts: dict[_Place, tuple[Channel[Any], Fact | None, ClaimUID]] = {}
+        self._uid_by_label: dict[str, ClaimUID] = {}
+        """Of the claims that are taken in here."""
+        self._pools_of: dict[ClaimUID, set[PoolKey]] = defaultdict(set)
+        """Where entries of a claim are written or removed here."""
 
     def __len__(self) -> int:
         return len(self._facts)
@@ -82,6 +87,7 @@ class Draft:
             if self._claim(claim.uid) is None:
                 observed = ClaimObserved(claim=claim, decided_by=SLICEWIRE, together=together)
                 self._put(CLAIMS, observed, claim.uid)
+                self._uid_by_label[claim.label] = claim.uid
         return self._answer([known for claim in claims if (known := self._claim(claim.uid)) is not None])
 
     def forget(self, uid: ClaimUID) -> None:
@@ -97,6 +103,8 @@ class Draft:
         if held := self._held(claim.uid):
             return ExplainReply(answer=self._as_held(claim, held), held=True)
         nodes = self._view.nodes_of(decided_by)
+        if decided_by != SLICEWIRE:
+            self._snapshot = self._snapshot.with_packing(Packing.FIRST_FIT)
         (answer,) = _answered([claim], self._place([claim], nodes))
         if answer.refusal is None or answer.refusal.fatal or not nodes:
             return ExplainReply(answer=answer)
@@ -231,12 +239,16 @@ class Draft:
 
     def claim_of(self, label: str) -> ResourceClaim | None:
         """The claim that is known, or drafted, as `namespace/name`."""
-        for channel, fact, _ in self._facts.values():
-            if channel.kind == CLAIMS.kind and isinstance(fact, ClaimObserved) and fact.claim.label == label:
-                return fact.claim
-        uid = self._view.uid_of(label)
-        known = self._claim(uid) if uid else None
-        return known.claim if known else None
+        for uid in (self._uid_by_label.get(label), self._view.uid_of(label)):
+            known = self._claim(uid) if uid else None
+            if known is not None:
+                return known.claim
+        return None
+
+    def was_released(self, uid: ClaimUID) -> bool:
+        """There was a claim under this UID, and there is none any more."""
+        drafted = (CLAIMS.kind, (uid,)) in self._facts
+        return self._claim(uid) is None and (drafted or self._view.has_ended(uid))
 
     def _answer_of(self, uid: ClaimUID) -> ClaimAnswered:
         answer = self._found(ANSWERS, (uid,), self._view.answers.get(uid))
@@ -250,12 +262,7 @@ class Draft:
         return next((entry for entry in self._ledger(key).entries if entry.claim.uid == uid), None)
 
     def _held(self, uid: ClaimUID) -> tuple[PoolKey, ...]:
-        drafted = {
-            (NodeName(key[0]), fact.driver)
-            for (kind, key), (_, fact, _) in self._facts.items()
-            if kind == LEDGERS.kind and isinstance(fact, LedgerWritten)
-        }
-        candidates = drafted | set(self._view.held(uid))
+        candidates = {*self._pools_of.get(uid, ()), *self._view.held(uid)}
         return tuple(sorted(key for key in candidates if self._entry(key, uid)))
 
     def _holds(self, uid: ClaimUID) -> bool:
@@ -273,6 +280,7 @@ class Draft:
 
     def _put_ledger(self, key: PoolKey, ledger: LedgerWritten, uid: ClaimUID) -> None:
         self._put(LEDGERS, ledger, uid)
+        self._pools_of[uid].add(key)
         self._snapshot = self._snapshot.with_holdings(*key, holdings_of(ledger))
 
     def _drop(self, channel: Channel[Any], key: tuple[str, ...], uid: ClaimUID) -> None:

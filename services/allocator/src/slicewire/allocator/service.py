@@ -10,14 +10,24 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
-from slicewire.allocator import admission
-from slicewire.allocator.core import census
+from slicewire.allocator import admission, questions
 from slicewire.allocator.draft import Draft
+from slicewire.allocator.past import Pasts, Seen
 from slicewire.allocator.view import FOLLOWED, View
 from slicewire.common import telemetry
-from slicewire.common.bus.port import Bus, BusUnavailable, CaughtUp, Committed, Declined, Delivery, Stale
+from slicewire.common.bus.port import (
+    Bus,
+    BusUnavailable,
+    CaughtUp,
+    Committed,
+    Declined,
+    Delivery,
+    Heard,
+    Stale,
+)
 from slicewire.common.logs import Log
 from slicewire.common.messages import (
     ALLOCATE,
@@ -40,9 +50,8 @@ from slicewire.common.messages import (
     WhatIfRequest,
 )
 from slicewire.common.model import ClaimUID, TraceParent
-from slicewire.common.model.census import ClassCapacity, PoolStatus
 
-_LARGEST_DRAFT = 500
+_LARGEST_DRAFT = 700
 """A commit holds at most 1,000 writes, and one request of 100 claims on as many pools still fits."""
 _STALE_SECONDS = 1.0
 _AGAIN_SECONDS = 0.5
@@ -62,9 +71,13 @@ class _Work:
 
 
 class Allocator:
-    def __init__(self, bus: Bus, untold_allocation: str) -> None:
+    def __init__(
+        self, bus: Bus, untold_allocation: str, when_caught_up: Callable[[], None] = lambda: None
+    ) -> None:
         self._bus = bus
+        self._when_caught_up = when_caught_up
         self._view = View(untold_allocation)
+        self._pasts = Pasts(bus, untold_allocation)
         self._queue: deque[_Work] = deque()
         self._wake = asyncio.Event()
         self._caught_up = asyncio.Event()
@@ -82,6 +95,7 @@ class Allocator:
             loops.create_task(self._decide())
             loops.create_task(self._take())
             loops.create_task(self._reconsider())
+            loops.create_task(self._put_right())
             handlers: dict[Any, Any] = {
                 ALLOCATE: self._allocate,
                 RELEASE: self._release,
@@ -97,6 +111,8 @@ class Allocator:
         async for heard in self._bus.follow(*FOLLOWED):
             if isinstance(heard, CaughtUp):
                 _log.info("caught up", sequence=heard.sequence, nodes=len(self._view.snapshot.nodes))
+                self._view.doubt()
+                self._when_caught_up()
                 self._caught_up.set()
             else:
                 self._view.hear(heard)
@@ -106,8 +122,23 @@ class Allocator:
         async with asyncio.TaskGroup() as tasks:
             room = asyncio.Semaphore(_AT_ONCE)
             async for delivery in self._bus.take(CLAIMS, by="allocator"):
+                if self._is_settled(delivery.heard):
+                    await _end(delivery)
+                    continue
                 await room.acquire()
                 tasks.create_task(self._settle(delivery)).add_done_callback(lambda _: room.release())
+
+    def _is_settled(self, heard: Heard[ClaimObserved]) -> bool:
+        """Known already, and nothing to do: so it is with every claim that came over the bus.
+
+        Whatever is being committed meanwhile tells a newer fact of the claim, or has its own taker.
+        """
+        uid = ClaimUID(heard.key[0])
+        if self._view.sequence(CLAIMS, heard.key) < heard.sequence or not self._view.is_at_rest(uid):
+            return False
+        draft = Draft(self._view)
+        draft.settle(uid)
+        return not len(draft)
 
     async def _settle(self, delivery: Delivery[ClaimObserved]) -> None:
         heard = delivery.heard
@@ -118,10 +149,7 @@ class Allocator:
                 await self._do([uid], lambda draft: draft.settle(uid))
             except BusUnavailable:
                 return  # not ended: handed out again, to whoever is connected
-        try:
-            await delivery.ack()
-        except BusUnavailable:
-            return  # handed out again, and then there is nothing left to do
+        await _end(delivery)
 
     async def _reconsider(self) -> None:
         """Claims that wait, whenever something may have become free."""
@@ -140,9 +168,24 @@ class Allocator:
                     seen = -1
                     await asyncio.sleep(_AGAIN_SECONDS)
 
+    async def _put_right(self) -> None:
+        """Claims of which somebody late has written what does not go with what they have become."""
+        while True:
+            while not self._view.doubtful:
+                await self._view.change()
+            uids = tuple(self._view.doubtful)[:_AT_ONCE]
+            for uid in uids:
+                del self._view.doubtful[uid]
+            settling = [self._do([uid], _settling(uid)) for uid in uids]
+            done = await asyncio.gather(*settling, return_exceptions=True)
+            lost = [uid for uid, each in zip(uids, done, strict=True) if isinstance(each, BusUnavailable)]
+            if lost:
+                self._view.doubtful |= dict.fromkeys(lost)
+                await asyncio.sleep(_AGAIN_SECONDS)
+
     async def _allocate(self, request: AllocateRequest) -> AllocateReply | Declined:
         def act(draft: Draft) -> AllocateReply | Declined:
-            refusal = admission.refuse_claims(request.claims, draft.claim_of)
+            refusal = admission.refuse_claims(request.claims, draft.claim_of, draft.was_released)
             return refusal or AllocateReply(answers=draft.admit(request.claims))
 
         reply: AllocateReply | Declined = await self._do([claim.uid for claim in request.claims], act)
@@ -158,40 +201,21 @@ class Allocator:
         await self._do([uid], lambda draft: draft.forget(uid))
         return ReleaseReply(released=request.claim)
 
+    async def _seen(self, at: int | None) -> Seen | Declined:
+        """What to answer a question from: the state as it is, or as it was."""
+        return await self._pasts.seen(at) if at else Seen(self._view)
+
     async def _explain(self, request: ExplainRequest) -> ExplainReply | Declined:
-        if request.document is not None:
-            return Draft(self._view).explain(request.document)
-        if request.claim is None:
-            return Declined(400, "one of claim and document is needed")
-        uid = admission.find(request.claim, self._view)
-        if isinstance(uid, Declined):
-            return uid
-        known = self._view.claims[uid]
-        return Draft(self._view).explain(known.claim, known.decided_by)
+        seen = await self._seen(request.at)
+        return seen if isinstance(seen, Declined) else questions.explain(request, seen)
 
     async def _what_if(self, request: WhatIfRequest) -> WhatIfReply | Declined:
-        releasing = []
-        for ref in request.releasing:
-            uid = admission.find(ref, self._view)
-            if isinstance(uid, Declined):
-                return uid
-            releasing.append(uid)
-        return WhatIfReply(answers=Draft(self._view).would_fit(request.claims, releasing))
+        seen = await self._seen(request.at)
+        return seen if isinstance(seen, Declined) else questions.what_if(request, seen)
 
     async def _capacity(self, request: CapacityRequest) -> CapacityReply | Declined:
-        """Computed node by node, giving way in between: a fleet is much to count."""
-        snapshot = self._view.snapshot
-        if request.device_class and request.device_class not in snapshot.classes:
-            return Declined(404, f"there is no class {request.device_class}")
-        names = [request.device_class] if request.device_class else sorted(snapshot.classes)
-        classes: list[ClassCapacity] = []
-        pools: list[PoolStatus] = []
-        for node in [request.node] if request.node else snapshot.nodes:
-            for name in names:
-                classes += census.capacity_of(snapshot, node, snapshot.classes[name])
-            pools += census.pool_statuses(snapshot, node)
-            await asyncio.sleep(0)
-        return CapacityReply(classes=tuple(classes), pools=tuple(pools))
+        seen = await self._seen(request.at)
+        return seen if isinstance(seen, Declined) else await questions.capacity(request, seen)
 
     async def _do(self, claims: Sequence[ClaimUID], act: Callable[[Draft], Any]) -> Any:
         """Have it decided and committed; what `act` returned. Raises `BusUnavailable`."""
@@ -268,6 +292,11 @@ class Allocator:
                 _log.info("outrun, deciding again", reason=outcome.reason, works=len(batch))
                 self._queue.extendleft(reversed(batch))
                 await asyncio.wait([heard], timeout=_STALE_SECONDS)
+
+
+async def _end(delivery: Delivery[ClaimObserved]) -> None:
+    with suppress(BusUnavailable):  # handed out again, and then there is nothing left to do
+        await delivery.ack()
 
 
 def _settling(uid: ClaimUID) -> Callable[[Draft], None]:

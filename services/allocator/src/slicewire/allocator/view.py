@@ -26,6 +26,7 @@ from slicewire.common.messages import (
     ClaimAnswered,
     ClaimObserved,
     ClassObserved,
+    LedgerEntry,
     LedgerWritten,
     NodeObserved,
     PoolObserved,
@@ -55,6 +56,9 @@ class View:
         """Claims that were refused and may fit after a change, oldest first."""
         self.capacity_changes = 0
         """Counts what may let a waiting claim fit."""
+        self.doubtful: dict[ClaimUID, None] = {}
+        """Claims that hold, or are answered, otherwise than they are told: whoever decided that had not
+        heard the latest of them. A ledger guards the devices of its pool, not the claims."""
         self._untold_allocation = untold_allocation
         self._allocation_by_node: dict[NodeName, str] = {}
         self._nodes_of: dict[str, tuple[NodeName, ...]] = {}
@@ -115,6 +119,22 @@ class View:
         """The pools a claim holds devices of, in order."""
         return tuple(sorted(self._held.get(uid, ())))
 
+    def is_at_rest(self, uid: ClaimUID) -> bool:
+        """Allocated, or gone: looking at it again costs no search."""
+        answer = self.answers.get(uid)
+        return uid not in self.claims if answer is None else answer.allocation is not None
+
+    def has_ended(self, uid: ClaimUID) -> bool:
+        """There was a claim under this UID, and there is none any more."""
+        return uid not in self.claims and self.sequence(CLAIMS, (uid,)) != ABSENT
+
+    def doubt(self) -> None:
+        """Look at everything once: facts may have been heard before what they go with."""
+        for pool, ledger in self._ledgers.items():
+            for entry in ledger.entries:
+                self._compare(entry.claim.uid, pool, entry)
+        self.doubtful |= {uid: None for uid in self.answers if self.has_ended(uid)}
+
     def pool_key(self, driver: DriverName, pool: PoolName) -> PoolKey:
         """Whose ledger a device of this pool is in. An unknown pool is named like its node."""
         return self._pools.get(PoolID(driver, pool), (NodeName(pool), driver))
@@ -166,6 +186,7 @@ class View:
             self.answers.pop(uid, None)
         else:
             self.answers[uid] = fact
+            self.doubtful |= {uid: None} if self.has_ended(uid) else {}
         if fact is not None and fact.refusal is not None:
             self.waiting[uid] = None
         else:
@@ -175,13 +196,31 @@ class View:
         pool = (NodeName(key[0]), DriverName(key[1]))
         before, ledger = self.ledger(pool), fact or empty(pool)
         self._ledgers[pool] = ledger
-        for entry in before.entries:
-            self._held[entry.claim.uid].discard(pool)
-        for entry in ledger.entries:
-            self._held[entry.claim.uid].add(pool)
+        was = {entry.claim.uid: entry for entry in before.entries}
+        now = {entry.claim.uid: entry for entry in ledger.entries}
+        for uid in was:
+            self._held[uid].discard(pool)
+        for uid in now:
+            self._held[uid].add(pool)
+        for uid in was.keys() | now.keys():
+            if was.get(uid) != now.get(uid):
+                self._compare(uid, pool, now.get(uid))
         if any(pool not in self._held[entry.claim.uid] for entry in before.entries):
             self.capacity_changes += 1  # somebody gave something back
         self.snapshot = self.snapshot.with_holdings(*pool, holdings_of(ledger))
+
+    def _compare(self, uid: ClaimUID, pool: PoolKey, entry: LedgerEntry | None) -> None:
+        """Does what the claim holds in this pool go with what is told of it?"""
+        if (known := self.claims.get(uid)) is None:
+            is_wrong = entry is not None and self.has_ended(uid)
+        elif (allocation := known.claim.status.allocation) is None:
+            is_wrong = entry is not None and entry.confirmed
+        else:
+            results = allocation.devices.results
+            shown = tuple(each for each in results if self.pool_key(each.driver, each.pool) == pool)
+            is_wrong = shown != (entry.results if entry else ())
+        if is_wrong:
+            self.doubtful[uid] = None
 
 
 _HEAR: dict[str, Callable[[View, tuple[str, ...], Any], None]] = {

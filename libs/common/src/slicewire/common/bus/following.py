@@ -1,4 +1,4 @@
-"""Follow subjects of a stream: the latest of each, then everything new, across outages.
+"""Follow subjects of a stream across outages: the latest of each, or all since some message, then the new.
 
 An ephemeral push consumer without acks, made anew from the next sequence whenever something may
 have been lost: a gap in its numbering, a missed heartbeat, a new connection.
@@ -12,13 +12,15 @@ from collections.abc import AsyncIterator, Sequence
 
 import msgspec
 
-from slicewire.common.bus.link import ApiFault, Inbox, Link, Message, Reconnected
+from slicewire.common.bus.link import ApiFault, Inbox, Link, Message, Reconnected, next_of
 from slicewire.common.bus.port import BusUnavailable, CaughtUp, StreamLost
 from slicewire.common.bus.streams import TOMBSTONE_SECONDS
 
 _HEARTBEAT_SECONDS = 2
 _SILENCE_SECONDS = 2.5 * _HEARTBEAT_SECONDS
 _RETRY_SECONDS = 0.5
+_STALLED = "Nats-Consumer-Stalled"
+"""In a heartbeat: what flow control waits for, told again in case it was lost."""
 _NANOSECONDS = 1_000_000_000
 
 
@@ -27,6 +29,8 @@ class _Place(msgspec.Struct):
 
     heard: int = 0
     """The last sequence heard."""
+    is_replay: bool = False
+    """Begin right after it, even if it is 0."""
     target: int = 0
     """Everything up to this sequence is old news; `CaughtUp` follows it."""
     caught_up: bool = False
@@ -35,29 +39,33 @@ class _Place(msgspec.Struct):
     """When the stream was made: another time is another stream."""
 
 
-async def follow(link: Link, stream: str, subjects: Sequence[str]) -> AsyncIterator[Message | CaughtUp]:
-    """Raises `StreamLost` where going on could miss something; every other fault is waited out."""
-    place = _Place(last_contact=time.monotonic())
-    async with link.listen() as (inbox_subject, inbox):
-        while True:
-            try:
+async def follow(
+    link: Link, stream: str, subjects: Sequence[str], after: int | None = None
+) -> AsyncIterator[Message | CaughtUp]:
+    """The latest of each subject first, or everything `after` a sequence; then what is new.
+
+    Raises `StreamLost` where going on could miss something; every other fault is waited out.
+    """
+    place = _Place(last_contact=time.monotonic(), heard=after or 0, is_replay=after is not None)
+    while True:
+        try:
+            await _look(link, stream, place)
+            async with link.listen() as (inbox_subject, inbox):  # what an older consumer sends is not for us
                 pending = await _consume(link, stream, subjects, inbox_subject, place)
-            except StreamLost:
-                raise
-            except (BusUnavailable, ApiFault):
-                _refuse_if_too_long_away(place)
-                await asyncio.sleep(_RETRY_SECONDS)
-                continue
-            _drop_what_is_old(inbox)
-            if not pending and not place.caught_up:
-                place.caught_up = True
-                yield CaughtUp(place.target)
-            async for message in _messages(link, inbox, place):
-                place.heard = max(place.heard, message.sequence)
-                yield message
-                if not place.caught_up and (message.pending == 0 or message.sequence >= place.target):
+                if not pending and not place.caught_up:
                     place.caught_up = True
-                    yield CaughtUp(message.sequence)
+                    yield CaughtUp(place.target)
+                async for message in _messages(link, inbox, place):
+                    place.heard = max(place.heard, message.sequence)
+                    yield message
+                    if not place.caught_up and (message.pending == 0 or message.sequence >= place.target):
+                        place.caught_up = True
+                        yield CaughtUp(message.sequence)
+        except StreamLost:
+            raise
+        except (BusUnavailable, ApiFault):
+            _refuse_if_too_long_away(place)
+            await asyncio.sleep(_RETRY_SECONDS)
 
 
 def _refuse_if_too_long_away(place: _Place) -> None:
@@ -65,30 +73,22 @@ def _refuse_if_too_long_away(place: _Place) -> None:
         raise StreamLost("away from the bus for so long that the end of a key may have been missed")
 
 
-def _drop_what_is_old(inbox: Inbox) -> None:
-    """Only heartbeats, `Reconnected` and messages of the consumer before can be here: the new one
-    answered its creation just now and its first message is told apart by its number."""
-    kept = []
-    while not inbox.empty():
-        item = inbox.get_nowait()
-        if isinstance(item, Message) and item.delivery:
-            kept.append(item)
-    for item in kept:
-        inbox.put_nowait(item)
+async def _look(link: Link, stream: str, place: _Place) -> None:
+    """Is it the stream it was, and how far has it come?"""
+    info = await link.api(f"STREAM.INFO.{stream}", {})
+    if place.created not in ("", info["created"]):
+        raise StreamLost(f"stream {stream} was made anew at {info['created']}")
+    place.created = info["created"]
+    place.target = info["state"]["last_seq"]
 
 
 async def _consume(
     link: Link, stream: str, subjects: Sequence[str], inbox_subject: str, place: _Place
 ) -> int:
     """Make the consumer; returns how many messages wait for it."""
-    info = await link.api(f"STREAM.INFO.{stream}", {})
-    if place.created not in ("", info["created"]):
-        raise StreamLost(f"stream {stream} was made anew at {info['created']}")
-    place.created = info["created"]
-    place.target = info["state"]["last_seq"]
     start = (
         {"deliver_policy": "by_start_sequence", "opt_start_seq": place.heard + 1}
-        if place.heard
+        if place.heard or place.is_replay
         else {"deliver_policy": "last_per_subject"}
     )
     config = {
@@ -113,8 +113,7 @@ async def _messages(link: Link, inbox: Inbox, place: _Place) -> AsyncIterator[Me
     expected = 1
     while True:
         try:
-            async with asyncio.timeout(_SILENCE_SECONDS):
-                item = await inbox.get()
+            item = await next_of(inbox, _SILENCE_SECONDS)
         except TimeoutError:
             return
         match item:
@@ -122,10 +121,8 @@ async def _messages(link: Link, inbox: Inbox, place: _Place) -> AsyncIterator[Me
                 return
             case Message(delivery=0):
                 place.last_contact = time.monotonic()
-                if item.reply:  # flow control: the server waits until we say we have come this far
-                    await link.send(item.reply, b"")
-            case Message() if item.sequence <= place.heard:
-                pass  # of the consumer before this one
+                if reply := item.reply or item.headers.get(_STALLED):
+                    await link.send(reply, b"")  # the server waits until we say we have come this far
             case Message() if item.delivery != expected:
                 return
             case _:

@@ -25,6 +25,8 @@ class Message(msgspec.Struct, frozen=True):
     """Counts what this consumer was sent: a gap means something was lost on the way."""
     pending: int = 0
     """How many more are waiting behind this one."""
+    event: int = 0
+    """Its number in the history, where it was read from there."""
 
     @property
     def status(self) -> str:
@@ -37,6 +39,14 @@ class Reconnected(msgspec.Struct, frozen=True):
 
 
 Inbox = asyncio.Queue[Message | Reconnected]
+
+
+async def next_of(inbox: Inbox, seconds: float) -> Message | Reconnected:
+    """What is there already costs no timer. Raises `TimeoutError`."""
+    if not inbox.empty():
+        return inbox.get_nowait()
+    async with asyncio.timeout(seconds):
+        return await inbox.get()
 
 
 class ApiFault(Exception):

@@ -9,22 +9,19 @@ the sequence it expects.
 from __future__ import annotations
 
 import asyncio
-import itertools
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
-from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, TypeVar
 
 import nats
 import nats.errors
 import nats.micro
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.micro.request import Request
 
 from slicewire.common import messages, telemetry
-from slicewire.common.bus import following, streams, taking
+from slicewire.common.bus import following, past, serving, streams, taking
+from slicewire.common.bus.envelope import Envelopes, outcome
 from slicewire.common.bus.link import ApiFault, Inbox, Message, Reconnected
 from slicewire.common.bus.port import (
     BusTooOld,
@@ -33,6 +30,7 @@ from slicewire.common.bus.port import (
     Committed,
     Declined,
     Heard,
+    Past,
     Stale,
     Write,
 )
@@ -51,8 +49,7 @@ MOST_WRITES = 1000
 """The server's limit for one atomic batch."""
 _ANSWER_SECONDS = 5.0
 _RECONNECT_SECONDS = 0.25
-_EXPECTED = "Nats-Expected-Last-Subject-Sequence"
-_WRONG_LAST_SEQUENCE = 10071
+_PLAIN_HEAD = b"NATS/1.0\r\n"
 _LOST = (
     nats.errors.TimeoutError,
     nats.errors.NoRespondersError,
@@ -65,17 +62,73 @@ _DEFAULT_RETENTION = streams.Retention()
 _log = Log("bus")
 
 
+class _Headers(Mapping[str, str]):
+    """As they came; most are never looked at."""
+
+    __slots__ = ("_lines", "_read")
+
+    def __init__(self, lines: bytes) -> None:
+        self._lines = lines
+        self._read: dict[str, str] | None = None
+
+    def _all(self) -> dict[str, str]:
+        if self._read is None:
+            lines = self._lines.decode("utf-8", "replace").split("\r\n")
+            fields = (line.partition(":") for line in lines if ":" in line)
+            self._read = {name: value.strip() for name, _, value in fields}
+        return self._read
+
+    def __getitem__(self, name: str) -> str:
+        return self._all()[name]
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return self._all().get(name, default)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+
+class _Client(Client):
+    """The client, quicker where it spends most of its time: a claim is some twenty headers in and out."""
+
+    async def _process_headers(self, headers: bytes | None) -> Any:
+        if headers is None or not headers.startswith(_PLAIN_HEAD):  # a status has a line of its own
+            return await super()._process_headers(headers)
+        return _Headers(headers)
+
+    async def _send_publish(
+        self, subject: str, reply: str, payload: bytes, payload_size: int, headers: dict[str, Any] | None
+    ) -> None:
+        """Headers of one clean line each, as ours are, need not be looked at one by one."""
+        lines = "".join([f"{name}: {value}\r\n" for name, value in (headers or {}).items()])
+        if headers is None or lines.count("\r") != len(headers) or lines.count("\n") != len(headers):
+            await super()._send_publish(subject, reply, payload, payload_size, headers)
+            return
+        head = f"NATS/1.0\r\n{lines}\r\n".encode()
+        sizes = f"{len(head)} {len(head) + payload_size}"
+        command = f"HPUB {subject} {reply} {sizes}\r\n".encode()
+        self.stats["out_msgs"] += 1
+        self.stats["out_bytes"] += payload_size
+        await self._send_command(b"".join((command, head, payload, b"\r\n")))
+        if self._flush_queue is not None and self._flush_queue.empty():
+            await self._flush_pending()
+
+
 class NatsBus:
     """`Bus` on one NATS connection."""
 
     def __init__(self, client: Client, name: str) -> None:
         self._client = client
         self.link = _NatsLink(client)
-        self._source = f"/slicewire/{name}"
-        self._ids = itertools.count(1)
-        self._session = uuid.uuid4().hex
-        self.poisoned = 0
+        self._envelopes = Envelopes(name)
+
+    @property
+    def poisoned(self) -> int:
         """How many messages on our subjects could not be read."""
+        return self._envelopes.poisoned
 
     async def tell(self, channel: Channel[F], fact: F) -> int:
         done = await self.commit([Write(channel, channel.key(fact), fact)])
@@ -84,85 +137,47 @@ class NatsBus:
 
     async def commit(self, writes: Sequence[Write]) -> Committed | Stale:
         assert 0 < len(writes) <= MOST_WRITES, f"a commit has 1 to {MOST_WRITES} writes, not {len(writes)}"
-        batch = uuid.uuid4().hex
-        for number, write in enumerate(writes, 1):
-            subject, body, headers = self._envelope(write)
-            if len(writes) > 1:
-                headers |= {"Nats-Batch-Id": batch, "Nats-Batch-Sequence": str(number)}
-            if number < len(writes):
-                with _mapped(self._client, f"telling {subject}"):
-                    await self._client.publish(subject, body, headers=headers)
-                continue
-            if len(writes) > 1:
-                headers["Nats-Batch-Commit"] = "1"
-            return await self._committed(subject, body, headers)
-        raise AssertionError("unreachable: the last write returns")
-
-    def _envelope(self, write: Write) -> tuple[str, bytes, dict[str, str]]:
-        """Subject, body and headers: CloudEvents 1.0 (NATS binding, binary mode) and trace context."""
-        name = write.channel.fact.__name__
-        headers = {
-            "content-type": "application/json",
-            "ce-specversion": "1.0",
-            "ce-id": f"{self._session}-{next(self._ids)}",
-            "ce-source": self._source,
-            "ce-type": f"dev.slicewire.v1.{name}",
-            "ce-time": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            **({"traceparent": write.trace} if write.trace else telemetry.headers()),
-        }
-        if write.expected is not None:
-            headers[_EXPECTED] = str(write.expected)
-        if write.fact is None:
-            headers["Nats-TTL"] = f"{streams.TOMBSTONE_SECONDS}s"
-        return write.channel.subject(*write.key), wire.encode(write.fact), headers
-
-    async def _committed(self, subject: str, body: bytes, headers: dict[str, str]) -> Committed | Stale:
+        *before, (subject, body, headers) = self._envelopes.seal(writes)
+        for earlier, its_body, its_headers in before:
+            with _mapped(self._client, f"telling {earlier}"):
+                await self._client.publish(earlier, its_body, headers=its_headers)
         with _mapped(self._client, f"telling {subject}"):
             reply = await self._client.request(subject, body, timeout=_ANSWER_SECONDS, headers=headers)
-        answer = wire.decode(reply.data, dict[str, Any])
-        match answer:
-            case {"error": {"err_code": code, "description": reason}} if code == _WRONG_LAST_SEQUENCE:
-                return Stale(f"{subject}: {reason}")
-            case {"error": {"description": reason, "err_code": code}}:
-                raise BusUnavailable(f"telling {subject}: {reason} ({code})")
-            case _:
-                return Committed(answer["seq"])
+        return outcome(subject, wire.decode(reply.data, dict[str, Any]))
 
     async def follow(self, *channels: Channel[Any]) -> AsyncIterator[Heard[Any] | CaughtUp]:
         patterns = [channel.pattern for channel in channels]
         async for message in following.follow(self.link, messages.STATE_STREAM, patterns):
             if isinstance(message, CaughtUp):
                 yield message
-            elif (heard := self._heard(message)) is not None:
+            elif (heard := self._envelopes.open(message)) is not None:
                 yield heard
 
-    def _heard(self, message: Message) -> Heard[Any] | None:
-        """None for what cannot be read: counted and said, and the rest goes on."""
-        channel = messages.channel_of(message.subject)
-        if channel is None:
-            return None
+    async def as_of(self, event: int | None, *channels: Channel[Any]) -> Past | Declined:
         try:
-            fact = wire.decode(message.data, cast("type[Fact]", channel.fact | None))
-        except wire.Malformed as error:
-            self.poisoned += 1
-            _log.error(
-                "message cannot be read",
-                subject=message.subject,
-                sequence=message.sequence,
-                reason=str(error),
-            )
-            return None
-        key = channel.key_of(message.subject)
-        return Heard(channel, key, fact, message.sequence, message.headers)
+            found = await past.as_of(self.link, event, [channel.pattern for channel in channels])
+        except ApiFault as fault:
+            raise BusUnavailable(f"looking back: {fault}") from fault
+        if isinstance(found, Declined):
+            return found
+        return Past(found.moment, await self._envelopes.open_all(found.messages))
 
-    async def take(self, channel: Channel[F], by: str) -> AsyncIterator[_Taken[F]]:
+    async def replay(self, after: int, *channels: Channel[Any]) -> AsyncIterator[Heard[Any] | CaughtUp]:
+        patterns = [channel.pattern for channel in channels]
+        async for message in following.follow(self.link, messages.HISTORY_STREAM, patterns, after):
+            if isinstance(message, CaughtUp):
+                yield message
+            elif (heard := self._envelopes.open(past.replayed(message))) is not None:
+                yield heard
+
+    async def take(self, channel: Channel[F], by: str) -> AsyncIterator[taking.Taken[F]]:
         durable = f"{by}-{channel.kind}"
         async for message in taking.take(self.link, messages.STATE_STREAM, durable, channel.pattern):
-            heard = self._heard(message)
+            heard = self._envelopes.open(message)
             if heard is None:
                 await self.link.send(message.reply, b"+TERM")
             else:
-                yield _Taken(self.link, heard, message.reply)
+                yield taking.Taken(self.link, heard, message.reply)
 
     async def ask(
         self, endpoint: Endpoint[Q, A], request: Q, *key: str, timeout_seconds: float = _ANSWER_SECONDS
@@ -197,7 +212,7 @@ class NatsBus:
                 await service.add_endpoint(
                     name=endpoint.name,
                     subject=endpoint.subject(*key),
-                    handler=_handing_over(tasks, endpoint, handler),
+                    handler=serving.handing_over(tasks, endpoint, handler, _respond),
                 )
             with _mapped(self._client, f"serving {name}"):
                 await self._client.flush()  # from here on a question finds its server
@@ -208,20 +223,13 @@ class NatsBus:
                     await service.stop()
 
 
-class _Taken(Generic[F]):
-    """`Delivery` by JetStream's ack protocol."""
-
-    def __init__(self, link: _NatsLink, heard: Heard[F], reply: str) -> None:
-        self._link = link
-        self._reply = reply
-        self.heard = heard
-
-    async def ack(self) -> None:
-        await self._link.send(self._reply, b"+ACK")
-
-    async def retry(self, after_seconds: float) -> None:
-        delay = {"delay": int(after_seconds * 1_000_000_000)}
-        await self._link.send(self._reply, b"-NAK " + wire.encode(delay))
+async def _respond(request: Any, reply: Object | Declined) -> None:
+    with suppress(*_LOST):
+        if isinstance(reply, Declined):
+            one_line = " ".join(reply.reason.split())  # a header ends at a line break
+            await request.respond_error(str(reply.code), one_line)
+        else:
+            await request.respond(wire.encode(reply), headers={"content-type": "application/json"})
 
 
 class _NatsLink:
@@ -267,57 +275,25 @@ class _NatsLink:
             inbox.put_nowait(Reconnected())
 
 
+_SHORT_ACK = 9
+"""Tokens of an ack subject without domain and account: $JS.ACK.<stream>.<consumer>.<counts…>."""
+
+
 def _message(message: Msg) -> Message:
-    headers = message.headers or {}
+    headers = {} if message.headers is None else message.headers
     if not message.reply.startswith("$JS.ACK."):
         return Message(message.subject, message.data, headers, message.reply)
-    numbers = message.metadata
+    numbers = message.reply.split(".")
+    numbers = numbers[2:] if len(numbers) == _SHORT_ACK else numbers[4:]
     return Message(
         message.subject,
         message.data,
         headers,
         message.reply,
-        sequence=numbers.sequence.stream,
-        delivery=numbers.sequence.consumer,
-        pending=numbers.num_pending,
+        sequence=int(numbers[3]),
+        delivery=int(numbers[4]),
+        pending=int(numbers[6]),
     )
-
-
-def _handing_over(
-    tasks: asyncio.TaskGroup, endpoint: Endpoint[Any, Any], handler: Callable[[Any], Awaitable[Any]]
-) -> Callable[[Request], Awaitable[None]]:
-    async def answer(request: Request) -> None:
-        with telemetry.span(
-            f"answer {endpoint.name}", kind=telemetry.Kind.SERVER, parent=request.headers or {}
-        ) as span:
-            reply = await _reply(endpoint, handler, request.data)
-            if isinstance(reply, Declined):
-                span.failed(reply.reason)
-        with suppress(*_LOST):
-            if isinstance(reply, Declined):
-                one_line = " ".join(reply.reason.split())  # a header ends at a line break
-                await request.respond_error(str(reply.code), one_line)
-            else:
-                await request.respond(wire.encode(reply), headers={"content-type": "application/json"})
-
-    async def hand_over(request: Request) -> None:
-        tasks.create_task(answer(request))
-
-    return hand_over
-
-
-async def _reply(
-    endpoint: Endpoint[Any, Any], handler: Callable[[Any], Awaitable[Any]], data: bytes
-) -> Object | Declined:
-    try:
-        return cast("Object | Declined", await handler(wire.decode(data, endpoint.request)))
-    except wire.Malformed as error:
-        return Declined(400, f"not a {endpoint.request.__name__}: {error}")
-    except BusUnavailable as error:
-        return Declined(503, str(error))
-    except Exception as error:  # noqa: BLE001 - the top of one work item: said, and the rest goes on
-        _log.crashed("request failed", endpoint=endpoint.name)
-        return Declined(500, f"{type(error).__name__}: {error}")
 
 
 @contextmanager
@@ -352,7 +328,7 @@ async def connected(
     Waits for a server for ever, or for `patience_seconds`; then raises `BusUnavailable`. Raises
     `BusTooOld` for a server without what Slicewire stands on.
     """
-    client = Client()
+    client = _Client()
     link_box: list[_NatsLink] = []
 
     async def reconnected() -> None:
@@ -384,7 +360,7 @@ async def connected(
         _refuse_old(client)
         bus = NatsBus(client, name)
         link_box.append(bus.link)
-        await _ensure_streams(bus, retention, patience_seconds)
+        await streams.ensured(bus.link, retention, patience_seconds)
         yield bus
     finally:
         if client.is_connected:
@@ -410,15 +386,3 @@ def _refuse_old(client: Client) -> None:
             f"nats-server {version.major}.{version.minor}.{version.patch} is too old: Slicewire needs 2.12 or"
             " newer (atomic batches); an older one ignores them silently"
         )
-
-
-async def _ensure_streams(bus: NatsBus, retention: streams.Retention, patience_seconds: float | None) -> None:
-    async with asyncio.timeout(patience_seconds):
-        while True:
-            try:
-                return await streams.ensure(bus.link, retention)
-            except (BusUnavailable, ApiFault) as error:
-                if patience_seconds is not None:
-                    raise BusUnavailable(f"JetStream does not answer: {error}") from error
-                _log.warning("JetStream does not answer yet", reason=str(error))
-            await asyncio.sleep(_RECONNECT_SECONDS)

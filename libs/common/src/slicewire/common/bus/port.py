@@ -1,9 +1,9 @@
-"""What a service may ask of the bus. Five verbs, because there are five intents.
+"""What a service may ask of the bus. A verb for each intent.
 
 `tell` a fact, or `commit` several all-or-none; `follow` = the latest of every key, then each new
 one, for rebuilding state after any restart; `take` = each fact once among the takers, for doing
-work; `ask` and `serve` for questions. Choosing the wrong one is the commonest event-driven bug, so
-each is a word of its own.
+work; `ask` and `serve` for questions; `as_of` and `replay` for looking back. Choosing the wrong one is
+the commonest event-driven bug, so each is a word of its own.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
-from slicewire.common.messages import Channel, Endpoint, Fact
+from slicewire.common.messages import Channel, Endpoint, Fact, Moment
 from slicewire.common.model import TraceParent
 from slicewire.common.model.struct import Object
 
@@ -43,6 +43,7 @@ class Heard(msgspec.Struct, Generic[F], frozen=True):
     """One fact, as heard. `fact` is None when nothing is under the key any more.
 
     `headers` carries the envelope: trace context (`traceparent`) and CloudEvents attributes (`ce-*`).
+    `event` is its number in the history; 0 where it was not read from there.
     """
 
     channel: Channel[F]
@@ -50,12 +51,20 @@ class Heard(msgspec.Struct, Generic[F], frozen=True):
     fact: F | None
     sequence: int
     headers: Mapping[str, str]
+    event: int = 0
 
 
 class CaughtUp(msgspec.Struct, frozen=True):
     """Everything that was there when following began has now been heard."""
 
     sequence: int
+
+
+class Past(msgspec.Struct, frozen=True):
+    """The fact of every key as it was right after one event. Keys that had ended by then are left out."""
+
+    moment: Moment
+    facts: tuple[Heard[Any], ...]
 
 
 class Write(msgspec.Struct, frozen=True):
@@ -124,3 +133,11 @@ class Bus(Protocol):
         self, handlers: Mapping[Endpoint[Any, Any], Callable[[Any], Awaitable[Any]]], *key: str, name: str
     ) -> AbstractAsyncContextManager[None]:
         """Answer these endpoints while the context is open; several servers of one name share the work."""
+
+    async def as_of(self, event: int | None, *channels: Channel[Any]) -> Past | Declined:
+        """What every key of these channels was when this event of the history had just been told; None
+        is the last one. Raises `BusUnavailable`."""
+
+    def replay(self, after: int, *channels: Channel[Any]) -> AsyncIterator[Heard[Any] | CaughtUp]:
+        """Every event of the history after this one, one by one, `CaughtUp` after the last there is, then
+        every new one, for ever."""

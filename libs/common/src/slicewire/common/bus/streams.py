@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import msgspec
 
 from slicewire.common import messages
 from slicewire.common.bus.link import ApiFault, Link
+from slicewire.common.bus.port import BusUnavailable
+from slicewire.common.logs import Log
 
 _STREAM_NOT_FOUND = 10059
 _STREAM_EXISTS = 10058
 _NANOSECONDS = 1_000_000_000
+_RETRY_SECONDS = 0.25
+_log = Log("bus")
 TOMBSTONE_SECONDS = 24 * 3600
 """How long the stream says that a key is gone. A follower away for longer starts anew."""
 
@@ -73,3 +78,16 @@ async def _create(link: Link, wanted: dict[str, Any]) -> None:
     except ApiFault as fault:
         if fault.code != _STREAM_EXISTS:  # another part was quicker
             raise
+
+
+async def ensured(link: Link, retention: Retention, patience_seconds: float | None) -> None:
+    """Create what is missing, waiting for JetStream for ever or so long; then raises `BusUnavailable`."""
+    async with asyncio.timeout(patience_seconds):
+        while True:
+            try:
+                return await ensure(link, retention)
+            except (BusUnavailable, ApiFault) as error:
+                if patience_seconds is not None:
+                    raise BusUnavailable(f"JetStream does not answer: {error}") from error
+                _log.warning("JetStream does not answer yet", reason=str(error))
+            await asyncio.sleep(_RETRY_SECONDS)

@@ -4,17 +4,36 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Generic, TypeVar
 
-from slicewire.common.bus.link import ApiFault, Inbox, Link, Message, Reconnected
-from slicewire.common.bus.port import BusUnavailable
+from slicewire.common.bus.link import ApiFault, Inbox, Link, Message, Reconnected, next_of
+from slicewire.common.bus.port import BusUnavailable, Heard
+from slicewire.common.messages import Fact
 from slicewire.common.model import wire
 
+F = TypeVar("F", bound=Fact)
 _BATCH = 64
 _PULL_SECONDS = 20
 _SILENCE_SECONDS = 7
 _RETRY_SECONDS = 0.5
 _ACK_WAIT_SECONDS = 2
 _NANOSECONDS = 1_000_000_000
+
+
+class Taken(Generic[F]):
+    """`Delivery` by JetStream's ack protocol."""
+
+    def __init__(self, link: Link, heard: Heard[F], reply: str) -> None:
+        self._link = link
+        self._reply = reply
+        self.heard = heard
+
+    async def ack(self) -> None:
+        await self._link.send(self._reply, b"+ACK")
+
+    async def retry(self, after_seconds: float) -> None:
+        delay = {"delay": int(after_seconds * _NANOSECONDS)}
+        await self._link.send(self._reply, b"-NAK " + wire.encode(delay))
 
 
 async def take(link: Link, stream: str, durable: str, subject: str) -> AsyncIterator[Message]:
@@ -58,8 +77,7 @@ async def _pulled(inbox: Inbox) -> AsyncIterator[Message]:
     left = _BATCH
     while left:
         try:
-            async with asyncio.timeout(_SILENCE_SECONDS):
-                item = await inbox.get()
+            item = await next_of(inbox, _SILENCE_SECONDS)
         except TimeoutError:
             return
         match item:

@@ -3,6 +3,12 @@
 Pure: no I/O, no clock, no randomness. Import the modules' names from here.
 """
 
+from slicewire.common.model.allocatable import (
+    NodeAllocatableMapping,
+    NodeAllocatableOverhead,
+    NodeAllocatableResource,
+    NodeAllocatableResourceMapping,
+)
 from slicewire.common.model.claim import (
     AllocatedDeviceStatus,
     AllocationResult,
@@ -116,6 +122,10 @@ __all__ = [
     "ExactDeviceRequest",
     "Namespace",
     "Node",
+    "NodeAllocatableMapping",
+    "NodeAllocatableOverhead",
+    "NodeAllocatableResource",
+    "NodeAllocatableResourceMapping",
     "NodeName",
     "NodeSelector",
     "NodeSelectorRequirement",

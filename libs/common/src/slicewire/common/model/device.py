@@ -7,6 +7,7 @@ from typing import NewType
 
 import msgspec
 
+from slicewire.common.model.allocatable import NodeAllocatableResource, NodeAllocatableResourceMapping
 from slicewire.common.model.counters import DeviceCounterConsumption
 from slicewire.common.model.ids import DeviceName, DriverName, PoolName
 from slicewire.common.model.node import NodeSelector
@@ -84,3 +85,9 @@ class Device(Object, frozen=True):
     binding_conditions: tuple[str, ...] = ()
     binding_failure_conditions: tuple[str, ...] = ()
     allow_multiple_allocations: bool | None = None
+    node_allocatable_resource_mappings: Mapping[str, NodeAllocatableResourceMapping] = msgspec.field(
+        default_factory=dict
+    )
+    """1.36, alpha: by native resource of the node, such as `cpu`."""
+    node_allocatable_resources: Mapping[str, NodeAllocatableResource] = msgspec.field(default_factory=dict)
+    """1.37, alpha, in place of the above."""

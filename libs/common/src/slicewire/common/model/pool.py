@@ -40,6 +40,8 @@ class ResourceSliceSpec(Object, frozen=True):
     per_device_node_selection: bool | None = None
     devices: tuple[Device, ...] = ()
     shared_counters: tuple[CounterSet, ...] = ()
+    partition_type_attribute: str | None = None
+    """1.37, alpha: by which attribute summaries tell the partitions of this slice apart, by its full name."""
     skip_node_operations: tuple[str, ...] = ()
 
 

@@ -27,9 +27,11 @@ from slicewire.allocator.core.objections import (
 )
 from slicewire.allocator.core.requests import Alternative, Demand
 from slicewire.allocator.core.snapshot import Snapshot
-from slicewire.allocator.core.stock import Candidate, Stock
+from slicewire.allocator.core.stock import Candidate, Stock, Supply
+from slicewire.allocator.core.supply import supply_of
 from slicewire.allocator.core.taints import untolerated
 from slicewire.common.model import DeviceAttribute, DeviceID, NodeName, PoolID, ResourceClaim
+from slicewire.common.model.packing import Packing
 
 
 class Question(msgspec.Struct, frozen=True, eq=False):
@@ -39,11 +41,25 @@ class Question(msgspec.Struct, frozen=True, eq=False):
     stock: Stock
     usages: Mapping[PoolID, Usage]
     features: Features
+    policy: Packing = Packing.FIRST_FIT
+
+    @property
+    def supply(self) -> Supply:
+        return supply_of(self.stock, self.usages, self.features)
 
     @classmethod
-    def of(cls, demand: Demand, snapshot: Snapshot, node: NodeName, features: Features) -> Question:
+    def of(
+        cls,
+        demand: Demand,
+        snapshot: Snapshot,
+        node: NodeName,
+        features: Features,
+        policy: Packing = Packing.FIRST_FIT,
+    ) -> Question:
         stock = snapshot.stock(node, features)
-        return cls(demand, stock, {pool.id: snapshot.usage(pool.id) for pool in stock.pools}, features)
+        return cls(
+            demand, stock, {pool.id: snapshot.usage(pool.id) for pool in stock.pools}, features, policy
+        )
 
 
 class Pick(msgspec.Struct, frozen=True, eq=False):
@@ -138,9 +154,7 @@ class Attempt:
         assert self.picks.pop() is pick
         alternative, candidate = pick.alternative, pick.candidate
         if pick.drew:
-            self._budgets.give_back(candidate)
-            self._compatibility.leave(candidate)
-            self._drawn.discard(candidate.id)
+            self._give_back(candidate)
         if candidate.shareable:
             _drop_last(self._shares, candidate.id)
         else:
@@ -167,12 +181,22 @@ class Attempt:
         else:
             self._dedicated.setdefault(candidate.id, []).append(alternative)
         if drew:
-            self._budgets.draw(candidate)
-            self._compatibility.join(candidate)
-            self._drawn.add(candidate.id)
+            self._draw(candidate)
         pick = Pick(alternative, candidate, consumed, drew)
         self.picks.append(pick)
         return pick
+
+    def _draw(self, candidate: Candidate) -> None:
+        self._budgets.draw(candidate)
+        if self._features.device_compatibility_groups:
+            self._compatibility.join(candidate)
+        self._drawn.add(candidate.id)
+
+    def _give_back(self, candidate: Candidate) -> None:
+        self._budgets.give_back(candidate)
+        if self._features.device_compatibility_groups:
+            self._compatibility.leave(candidate)
+        self._drawn.discard(candidate.id)
 
     def _must_draw(self, alternative: Alternative, candidate: Candidate) -> bool:
         """A shared device draws from its counters once, for the first share; admin access draws nothing."""

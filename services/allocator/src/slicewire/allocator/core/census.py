@@ -15,7 +15,8 @@ from slicewire.allocator.core.holdings import Usage
 from slicewire.allocator.core.search import allocate
 from slicewire.allocator.core.selectors import selection_of
 from slicewire.allocator.core.snapshot import Holding, Snapshot
-from slicewire.allocator.core.stock import Candidate, Pool, Trouble
+from slicewire.allocator.core.stock import Candidate, Pool
+from slicewire.allocator.core.summaries import PROFILE, partition_summary, shareable_summary
 from slicewire.allocator.core.taints import untolerated
 from slicewire.common.model import (
     CELDeviceSelector,
@@ -32,10 +33,10 @@ from slicewire.common.model import (
 )
 from slicewire.common.model.census import ClassCapacity, PoolStatus
 
-PROFILE = "profile"
-"""The attribute that names a partition's shape."""
 MOST_PROBED = 512
 """Placeable devices are counted up to this many per node, class and profile."""
+_LONGEST_ERROR = 256
+"""Characters of a `validationError`."""
 
 
 def capacity_of(
@@ -65,22 +66,26 @@ def pool_statuses(snapshot: Snapshot, node: NodeName, features: Features = DEFAU
 
 
 def _status(pool: Pool, node: NodeName, snapshot: Snapshot) -> PoolStatus:
+    """A device is allocated, or else available, or else unavailable; one with shares is allocated."""
     usage = snapshot.usage(pool.id)
-    devices = {candidate.id.device for candidate in pool.devices}
-    allocated = len(devices & (usage.dedicated.keys() | usage.shared.keys()))
-    free = sum(_is_free(candidate, snapshot) for candidate in pool.devices) if pool.is_usable else 0
+    used = usage.dedicated.keys() | usage.shared.keys()
+    devices = pool.devices if pool.is_usable else ()
+    free = [each for each in devices if each.id.device not in used]
+    available = sum(_is_free(each, snapshot) for each in free)
     first = next((candidate.slice.pool for candidate in pool.devices), None)
     return PoolStatus(
         driver=pool.id.driver,
         pool_name=pool.id.pool,
         node_name=node,
         total_devices=len(devices),
-        allocated_devices=allocated,
-        available_devices=free,
-        unavailable_devices=len(devices) - allocated - free,
+        allocated_devices=len(devices) - len(free),
+        available_devices=available,
+        unavailable_devices=len(free) - available,
         resource_slice_count=first.resource_slice_count if first else None,
         generation=first.generation if first else 0,
-        validation_error=pool.reason if pool.trouble is Trouble.INVALID else None,
+        validation_error=None if pool.is_usable else pool.reason[:_LONGEST_ERROR],
+        partition_summary=partition_summary(pool, usage) if pool.is_usable else (),
+        shareable_summary=shareable_summary(pool, usage) if pool.is_usable else None,
     )
 
 

@@ -35,8 +35,8 @@ _Taints = tuple[DeviceTaint, ...]
 
 def tolerations(situation: Situation) -> Iterator[Remedy]:
     """Of what taints a device that is selected and free, or of all such taints of the node at once."""
-    for node in situation.nodes:
-        question = situation.question(node)
+    for question in (kind.first for kind in situation.kinds):
+        node = question.stock.node.name
         everywhere: dict[Alternative, _Taints] = {}
         for alternative in situation.alternatives:
             sets = _taint_sets(alternative, question)
@@ -103,8 +103,8 @@ def _where(situation: Situation, added: Mapping[Alternative, _Taints]) -> str:
 
 def relaxations(situation: Situation) -> Iterator[Remedy]:
     """Of a selector, by the first of its conditions that is false for some device."""
-    for node in situation.nodes:
-        question = situation.question(node)
+    for question in (kind.first for kind in situation.kinds):
+        node = question.stock.node.name
         attempt = Attempt(question)
         for alternative in situation.alternatives:
             false = (
@@ -148,8 +148,8 @@ def _expressions(situation: Situation, alternative: Alternative) -> tuple[str, .
 
 def reductions(situation: Situation) -> Iterator[Remedy]:
     """To as many devices as can be had one by one, or to fewer, down to one."""
-    for node in situation.nodes:
-        question = situation.question(node)
+    for question in (kind.first for kind in situation.kinds):
+        node = question.stock.node.name
         for alternative in situation.alternatives:
             most = (
                 0 if alternative.takes_all else min(_available(alternative, question), alternative.count - 1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import lru_cache
 
 from slicewire.allocator.core.stock import Candidate
 from slicewire.common.model import DeviceAttribute, DeviceConstraint, RequestName
@@ -51,6 +52,11 @@ class Constraint(ABC):
         """
         attribute = lookup(candidate, self.attribute) if derived is None else derived
         return None if attribute is None else _values(attribute, self._lists)
+
+    @property
+    def looks_at(self) -> tuple[str, bool]:
+        """Constraints that look at the same see the same values."""
+        return self.attribute, self._lists
 
     @property
     def picked(self) -> tuple[Values, ...]:
@@ -101,6 +107,7 @@ def lookup(candidate: Candidate, name: str) -> DeviceAttribute | None:
     return attributes.get(bare) if bare and domain == candidate.id.driver else None
 
 
+@lru_cache(maxsize=4096)
 def _values(attribute: DeviceAttribute, lists: bool) -> Values | None:
     """Versions compare as text: semantic versions have one spelling.
 

@@ -77,7 +77,10 @@ class Budgets:
     def _of(self, id_: PoolID) -> dict[CounterName, Amount]:
         if id_ not in self._left:
             left = dict(left_by(self._usages[id_], self._pools[id_]))
-            below_zero = (CounterShort(name, 0, amount) for name, amount in left.items() if amount < 0)
             self._left[id_] = left
-            self._overdrawn[id_] = next(below_zero, None)
+            self._overdrawn[id_] = _overdrawn(left) if min(left.values(), default=0) < 0 else None
         return self._left[id_]
+
+
+def _overdrawn(left: Counters) -> CounterShort:
+    return next(CounterShort(name, 0, amount) for name, amount in left.items() if amount < 0)

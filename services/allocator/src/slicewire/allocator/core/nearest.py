@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from slicewire.allocator.core.attempt import Question
 from slicewire.allocator.core.faults import Fault
 from slicewire.allocator.core.features import DEFAULT, Features
+from slicewire.allocator.core.kinds import Kind, kinds
 from slicewire.allocator.core.refusals import EXPLAINING_STEPS
-from slicewire.allocator.core.requests import Demand, read
+from slicewire.allocator.core.requests import read
 from slicewire.allocator.core.snapshot import Snapshot
 from slicewire.allocator.core.solver import Allowance
-from slicewire.allocator.core.survey import Refused, Survey, blocking, distance
+from slicewire.allocator.core.survey import Refused, Survey, distance, of_kind
 from slicewire.common.model import NodeName, ResourceClaim, Rule
 
 
@@ -28,17 +28,21 @@ def nearest_miss(
     demand = read(claims, snapshot.classes, features)
     if isinstance(demand, Fault):
         return ""
-    found = nearest_first(demand, snapshot, nodes, features)
-    return _sentence(found[0]) if found else ""
+    found = nearest_first(kinds(demand, snapshot, nodes, features), nodes)
+    return _sentence(found[0][1]) if found else ""
 
 
-def nearest_first(
-    demand: Demand, snapshot: Snapshot, nodes: Sequence[NodeName], features: Features
-) -> tuple[Survey, ...]:
-    """Each node by the alternative that it comes nearest to; nodes where that cannot be told are left out."""
+def nearest_first(alike: Sequence[Kind], nodes: Sequence[NodeName]) -> tuple[tuple[NodeName, Survey], ...]:
+    """Each node by the alternative that it comes nearest to; nodes where that cannot be told are left out.
+
+    What is said of a node is what the first of its kind showed.
+    """
     allowance = Allowance(EXPLAINING_STEPS)
-    surveyed = (blocking(Question.of(demand, snapshot, node, features), allowance) for node in nodes)
-    return tuple(sorted((min(each, key=distance) for each in surveyed if each), key=distance))
+    shown = {kind: min(found, key=distance) for kind in alike if (found := of_kind(kind, allowance))}
+    far = {kind: distance(survey) for kind, survey in shown.items()}
+    kind_of = {node: kind for kind in shown for node in kind.nodes}
+    near = sorted((node for node in nodes if node in kind_of), key=lambda node: far[kind_of[node]])
+    return tuple((node, shown[kind_of[node]]) for node in near)
 
 
 def _sentence(survey: Survey) -> str:

@@ -6,6 +6,7 @@ Refuses to be ordered; whoever needs an order sorts the keys.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
+from operator import is_
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -51,12 +52,15 @@ class Memo(Generic[T]):
     __slots__ = ("_last",)
 
     def __init__(self) -> None:
-        self._last: tuple[object, T] | None = None
+        self._last: tuple[tuple[object, ...], T] | None = None
 
     def recall(self, source: object, compute: Callable[[], T]) -> T:
+        return self.recall_all((source,), compute)
+
+    def recall_all(self, sources: tuple[object, ...], compute: Callable[[], T]) -> T:
         last = self._last
-        if last is not None and last[0] is source:
+        if last is not None and len(last[0]) == len(sources) and all(map(is_, last[0], sources)):
             return last[1]
         answer = compute()
-        self._last = (source, answer)
+        self._last = (sources, answer)
         return answer

@@ -1,46 +1,79 @@
-"""Why not, for a person: one true sentence, and behind it the devices grouped by what refused them."""
+"""Why not, for a person: one true sentence, and behind it the devices grouped by what refused them.
+
+Nodes of a kind are looked over once; the others lend only the names of their devices and of who has them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-
-import msgspec
+from itertools import groupby
+from typing import NamedTuple
 
 from slicewire.allocator.core.attempt import Question
 from slicewire.allocator.core.features import Features
+from slicewire.allocator.core.kinds import kinds
+from slicewire.allocator.core.objections import InUse
 from slicewire.allocator.core.requests import Alternative, Demand
 from slicewire.allocator.core.sentences import Tried, sentence, stock_of
 from slicewire.allocator.core.snapshot import Snapshot
 from slicewire.allocator.core.solver import Allowance
-from slicewire.allocator.core.survey import Refused, Survey, blocking
-from slicewire.common.model import LISTED_DEVICES, NodeName, Refusal, Rule, Unsatisfiable
-
-REASONS_OF_A_KIND = 8
-"""More different words than this for one request and rule are put into one group."""
+from slicewire.allocator.core.stock import Candidate
+from slicewire.allocator.core.survey import Refused, Survey, of_kind
+from slicewire.allocator.core.tally import Tally
+from slicewire.common.model import NodeName, Rule, Unsatisfiable
 
 EXPLAINING_STEPS = 100_000
 """What an explanation may search, on all nodes together, to see which requests are in each other's way."""
 
 
 def explain(demand: Demand, snapshot: Snapshot, features: Features, tried: Tried) -> Unsatisfiable:
-    found: list[_Found] = []
-    surveys: list[Survey] = []
-    allowance = Allowance(EXPLAINING_STEPS)
+    tally, allowance, surveys = Tally(), Allowance(EXPLAINING_STEPS), list[Survey]()
+    patterns: dict[NodeName, tuple[Question, tuple[_Said, ...]]] = {}
+    for kind in kinds(demand, snapshot, tuple(tried), features):
+        found = of_kind(kind, allowance)
+        surveys.extend(found)
+        said = tuple(each for survey in found for each in _said(survey, kind.first, demand))
+        patterns.update((question.stock.node.name, (question, said)) for question in kind.questions)
     for node, fault in tried.items():
         if fault is not None:
-            found.append(_Found("", node, Refused(Rule.INVALID, fault.message)))
-        of_node = blocking(Question.of(demand, snapshot, node, features), allowance)
-        surveys.extend(of_node)
-        for each in of_node:
-            request = _request(each.alternative, demand)
-            found.extend(_Found(request, node, refused) for refused in _reasons(each))
-    return Unsatisfiable(message=sentence(demand, surveys, tried), refusals=_sorted(found))
+            tally.words("", Rule.INVALID).group(fault.message).note(node, ())
+        _count(tally, *patterns[node])
+    return Unsatisfiable(message=sentence(demand, surveys, tried), refusals=tally.refusals())
 
 
-class _Found(msgspec.Struct, frozen=True):
+class _Said(NamedTuple):
+    """What is said of some devices of a node, by their places; "" where each is held by some claim."""
+
     request: str
-    node: NodeName
-    refused: Refused
+    rule: Rule
+    message: str
+    places: tuple[int, ...]
+
+
+def _said(survey: Survey, question: Question, demand: Demand) -> Iterator[_Said]:
+    """Devices that follow each other are told together where the same is said of them."""
+    request = _request(survey.alternative, demand)
+    place_of = {candidate.id: place for place, candidate in enumerate(question.stock.candidates)}
+
+    def words(refused: Refused) -> tuple[Rule, str]:
+        if refused.device is not None and refused.rule is Rule.IN_USE:
+            candidate = question.stock.candidates[place_of[refused.device]]
+            if refused.message == _holder(candidate, question):
+                return refused.rule, ""
+        return refused.rule, refused.message
+
+    for (rule, message), those in groupby(_reasons(survey), key=words):
+        places = tuple(place_of[each.device] for each in those if each.device is not None)
+        yield _Said(request, rule, message, places)
+
+
+def _holder(candidate: Candidate, question: Question) -> str:
+    """What an attempt says of a device that another claim has."""
+    usage, name = question.usages[candidate.pool_id], candidate.id.device
+    if (holder := usage.dedicated.get(name)) is not None:
+        return str(InUse(f"claim {holder}"))
+    share = usage.shared.get(name)
+    return str(InUse(f"a share of claim {share.claims[0]}")) if share else ""
 
 
 def _request(alternative: Alternative, demand: Demand) -> str:
@@ -52,36 +85,12 @@ def _reasons(survey: Survey) -> Sequence[Refused]:
     return (*survey.refused, *survey.apart) or (Refused(Rule.COUNT, f"has {stock_of(survey)}"),)
 
 
-def _sorted(found: Sequence[_Found]) -> tuple[Refusal, ...]:
-    """By request, then by rule, then the largest group first."""
-    requests, rules = list(dict.fromkeys(each.request for each in found)), list(Rule)
-    return tuple(
-        sorted(_groups(found), key=lambda r: (requests.index(r.request), rules.index(r.rule), -r.count))
-    )
-
-
-def _groups(found: Sequence[_Found]) -> Iterator[Refusal]:
-    kinds: dict[tuple[str, Rule], dict[str, list[_Found]]] = {}
-    for each in found:
-        messages = kinds.setdefault((each.request, each.refused.rule), {})
-        messages.setdefault(each.refused.message, []).append(each)
-    for messages in kinds.values():
-        if len(messages) <= REASONS_OF_A_KIND:
-            yield from (_refusal(message, group) for message, group in messages.items())
+def _count(tally: Tally, question: Question, said: Sequence[_Said]) -> None:
+    node, candidates = question.stock.node.name, question.stock.candidates
+    for request, rule, message, places in said:
+        words, those = tally.words(request, rule), [candidates[place] for place in places]
+        if message:
+            words.group(message).note(node, [candidate.id for candidate in those])
         else:
-            first, others = next(iter(messages)), len(messages) - 1
-            everything = [each for group in messages.values() for each in group]
-            yield _refusal(f"{first}, and {others} more like it", everything)
-
-
-def _refusal(message: str, group: Sequence[_Found]) -> Refusal:
-    devices = tuple(each.refused.device for each in group if each.refused.device is not None)
-    nodes = {each.node for each in group}
-    return Refusal(
-        rule=group[0].refused.rule,
-        message=message,
-        request=group[0].request,
-        node=nodes.pop() if len(nodes) == 1 else "",
-        count=len(devices),
-        devices=devices[:LISTED_DEVICES],
-    )
+            for candidate in those:
+                words.group(_holder(candidate, question)).note(node, (candidate.id,))

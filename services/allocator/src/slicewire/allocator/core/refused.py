@@ -40,20 +40,31 @@ class Refused:
 
     def remaining(self, shape: Shape, nodes: Sequence[NodeName]) -> Iterator[NodeName]:
         """Those of the nodes that have not refused this shape, in their order."""
-        if self._nodes is not nodes and self._nodes != nodes:
-            self._nodes, self._known = nodes, {}
-            self._bits = {node: 1 << place for place, node in enumerate(nodes)}
-        left = ((1 << len(nodes)) - 1) & ~self._known.get(shape, 0)
+        left = self.left(shape, nodes)
         while left:
             lowest = left & -left
             yield nodes[lowest.bit_length() - 1]
             left ^= lowest
+
+    def left(self, shape: Shape, nodes: Sequence[NodeName]) -> int:
+        """The same as bits."""
+        if self._nodes is not nodes and self._nodes != nodes:
+            self._nodes, self._known = nodes, {}
+            self._bits = {node: 1 << place for place, node in enumerate(nodes)}
+        return ((1 << len(nodes)) - 1) & ~self._known.get(shape, 0)
+
+    def knows(self, shape: Shape) -> bool:
+        """Whether the question was asked before."""
+        return shape in self._known
 
     def note(self, shape: Shape, nodes: Iterable[NodeName]) -> None:
         """They have said no."""
         bits = 0
         for node in nodes:
             bits |= self._bits[node]
+        self.note_bits(shape, bits)
+
+    def note_bits(self, shape: Shape, bits: int) -> None:
         if shape not in self._known and len(self._known) >= MOST_SHAPES:
             del self._known[next(iter(self._known))]
         self._known[shape] = self._known.get(shape, 0) | bits

@@ -13,6 +13,9 @@ import msgspec
 
 from slicewire.allocator.core.attempt import Question
 from slicewire.allocator.core.features import Features
+from slicewire.allocator.core.holders import Holder
+from slicewire.allocator.core.kinds import Kind, kinds
+from slicewire.allocator.core.persistent import Memo
 from slicewire.allocator.core.requests import Alternative, Demand
 from slicewire.allocator.core.snapshot import Snapshot
 from slicewire.common.model import (
@@ -25,6 +28,8 @@ from slicewire.common.model import (
 )
 
 Claims = tuple[ResourceClaim, ...]
+Nearby = tuple[tuple[NodeName, Sequence[Holder]], ...]
+"""Of some nodes, the claims that hold something there."""
 
 
 class Situation(msgspec.Struct, frozen=True, eq=False):
@@ -35,6 +40,16 @@ class Situation(msgspec.Struct, frozen=True, eq=False):
     snapshot: Snapshot
     nodes: tuple[NodeName, ...]
     features: Features
+    _kinds: Memo[tuple[Kind, ...]] = msgspec.field(default_factory=Memo)
+    nearby: Memo[Nearby] = msgspec.field(default_factory=Memo)
+    """Whom the claims of the nearest nodes belong to; see yielding.py."""
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """The nodes by kind: a change of the claims helps on all of a kind or on none."""
+        return self._kinds.recall(
+            self.snapshot, lambda: kinds(self.demand, self.snapshot, self.nodes, self.features)
+        )
 
     @property
     def alternatives(self) -> tuple[Alternative, ...]:

@@ -6,7 +6,6 @@ of equal devices cost one evaluation. Refuses to take a failed evaluation for a 
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import cast
 
 import msgspec
@@ -18,6 +17,8 @@ from slicewire.allocator.core.cel import (
     Program,
     compile_selector,
 )
+from slicewire.allocator.core.cel.remembered import Remembered
+from slicewire.allocator.core.cel.selector import REMEMBERED_CHARACTERS
 from slicewire.allocator.core.faults import Fault
 from slicewire.allocator.core.objections import NotSelected
 from slicewire.allocator.core.stock import Candidate
@@ -32,7 +33,8 @@ from slicewire.common.model import (
 
 ENVIRONMENT = Environment(consumable_capacity=True, list_attributes=True, stored=True)
 """Claims and classes were checked when they were written: whatever they may use by then, works."""
-_REMEMBERED_READINGS = 4096
+_REMEMBERED_READINGS = 256
+"""Of one judge. Devices look alike in some forty ways to most; more are as quickly judged anew."""
 _REMEMBERED_VERDICTS_PER_DEVICE = 64
 
 
@@ -169,8 +171,17 @@ class Uncompiled(msgspec.Struct, frozen=True):
     message: str
 
 
-@lru_cache(maxsize=1024)
+_JUDGES: Remembered[tuple[str, ...], Judge | Uncompiled] = Remembered(REMEMBERED_CHARACTERS)
+
+
 def _judge_of(expressions: tuple[str, ...]) -> Judge | Uncompiled:
+    known = _JUDGES.get(expressions)
+    if known is None:
+        known = _JUDGES.keep(expressions, _compiled(expressions), sum(map(len, expressions)))
+    return known
+
+
+def _compiled(expressions: tuple[str, ...]) -> Judge | Uncompiled:
     programs: list[Program] = []
     for index, expression in enumerate(expressions):
         match compile_selector(expression, ENVIRONMENT):

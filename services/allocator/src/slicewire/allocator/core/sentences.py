@@ -48,12 +48,13 @@ _MISMATCHES = (Rule.NODE, Rule.POOL, Rule.CLASS_SELECTOR, Rule.REQUEST_SELECTOR)
 
 
 def _fleet(nearest: Survey, alike: Sequence[Survey], nodes: int) -> str:
-    reached = _count(len(alike), "node")
-    where = f"on {reached}" if len(alike) == nodes else f"on the {reached} nearest to it"
-    free = sum(len(each.free) for each in alike)
-    matching = sum(each.matching for each in alike)
+    surveyed = sum(each.nodes for each in alike)
+    reached = _count(surveyed, "node")
+    where = f"on {reached}" if surveyed == nodes else f"on the {reached} nearest to it"
+    free = sum(len(each.free) * each.nodes for each in alike)
+    matching = sum(each.matching * each.nodes for each in alike)
     if not matching:
-        devices = _count(sum(each.devices for each in alike), "device")
+        devices = _count(sum(each.devices * each.nodes for each in alike), "device")
         return f"none of the {devices} {where} match{_because(_commonest(nearest.refused))}"
     if not free:
         return f"{matching} match {where}, none of them free"

@@ -13,7 +13,9 @@ import msgspec
 
 from slicewire.allocator.core.features import Features
 from slicewire.allocator.core.holdings import UNUSED, Holding, Usage
+from slicewire.allocator.core.layout import Layouts
 from slicewire.allocator.core.nodes import NodeView
+from slicewire.allocator.core.packing.roster import Roster
 from slicewire.allocator.core.persistent import PersistentMap
 from slicewire.allocator.core.pools import gather, pool_id
 from slicewire.allocator.core.records import (
@@ -31,8 +33,11 @@ from slicewire.allocator.core.records import (
     with_told,
 )
 from slicewire.allocator.core.refused import Refused
+from slicewire.allocator.core.sharing import sharing
+from slicewire.allocator.core.standings import Standings
 from slicewire.allocator.core.stock import Stock
 from slicewire.common.model import DeviceClass, DriverName, NodeName, PoolID
+from slicewire.common.model.packing import PACKING, Packing
 
 __all__ = ["EMPTY", "Holding", "NodeView", "Snapshot"]
 
@@ -49,8 +54,17 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
     """The slices that name no node of their own."""
     _holdings: PersistentMap[TellingKey, tuple[Holding, ...]] = msgspec.field(default_factory=PersistentMap)
     _held: HeldRecords = msgspec.field(default_factory=PersistentMap)
+    _layouts: Layouts = msgspec.field(default_factory=Layouts)
     refused: Refused = msgspec.field(default_factory=Refused)
     """Which nodes need not be asked again; see refused.py."""
+    standings: Standings = msgspec.field(default_factory=Standings)
+    """Which nodes stand alike; see standings.py."""
+    roster: Roster = msgspec.field(default_factory=Roster)
+    """How full the nodes are; see packing/roster.py."""
+    packing: Packing = Packing.FIRST_FIT
+    """How nodes are filled that do not say it themselves."""
+    labelled: frozenset[NodeName] = frozenset()
+    """The nodes that do."""
 
     @property
     def nodes(self) -> tuple[NodeName, ...]:
@@ -63,6 +77,10 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
 
     def slices(self, node: NodeName, driver: DriverName) -> Slices:
         return self._told.get(TellingKey(node, driver)) or ()
+
+    def local_slices(self, node: NodeName) -> Slices:
+        """Those that name the node, of all drivers."""
+        return flat(self._nodes.get(node).local)
 
     def holdings(self, node: NodeName, driver: DriverName) -> tuple[Holding, ...]:
         return self._holdings.get(TellingKey(node, driver)) or ()
@@ -94,7 +112,9 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
 
         pools = gather(chain(flat(record.local), self._shared), record.view, features, whole)
         usable = (pool.devices for pool in pools if pool.is_usable)
-        return Stock(record.view, pools, tuple(chain.from_iterable(usable)), self._shared, consulted)
+        candidates = tuple(chain.from_iterable(usable))
+        layout = self._layouts.of(pools, features)
+        return Stock(record.view, pools, candidates, self._shared, consulted, layout)
 
     def _whole_pool(self, id_: PoolID) -> Slices:
         record = self._pools.get(id_)
@@ -111,15 +131,19 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
         before = self._told.get(key)
         if before == after:
             return self
+        after = after and tuple(map(sharing, after))
         shared_told = self._shared_told
         shared = tuple(each for each in after or () if not each.spec.node_name)
         if shared_told.get(key, ()) != shared:
             shared_told = with_told(shared_told, key, shared or None)
         pools = with_pool_slices(self._pools, key, before or (), after or ())
         changed = {pool_id(each) for each in (*(before or ()), *(after or ()))}
+        nodes = _part_takers(changed, (self._pools, pools), key.node)
         return msgspec.structs.replace(
             self,
-            refused=self._without_answers_of(changed, (self._pools, pools), key.node),
+            refused=self.refused.forgetting(nodes) if all(nodes) else Refused(),
+            standings=self.standings.forgetting(nodes) if all(nodes) else Standings(),
+            roster=self.roster.forgetting(nodes),
             _told=self._told.without(key) if after is None else self._told.with_value(key, after),
             _nodes=self._nodes.with_slices(key, before or (), after),
             _pools=pools,
@@ -127,26 +151,19 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
             _shared=self._shared if shared_told is self._shared_told else flat(shared_told),
         )
 
-    def _without_answers_of(
-        self, changed: Iterable[PoolID], pools: Sequence[PoolRecords], node: NodeName
-    ) -> Refused:
-        """What is remembered of nodes that have no part in these pools, as they were and as they are."""
-        nodes = {node}
-        for id_ in changed:
-            for record in (found for each in pools if (found := each.get(id_)) is not None):
-                for each in record.slices:
-                    if not each.spec.node_name:
-                        return Refused()  # a pool that nodes share changes the answer of any of them
-                    nodes.add(each.spec.node_name)
-        return self.refused.forgetting(nodes)
-
     def with_node(self, node: NodeView) -> Snapshot:
         record = self._nodes.get(node.name)
         if record.was_told and record.view == node:
             return self
         told = NodeRecord(node, was_told=True, local=record.local)
-        refused = self.refused.forgetting([node.name])
-        return msgspec.structs.replace(self, refused=refused, _nodes=self._nodes.with_record(told))
+        return msgspec.structs.replace(
+            self,
+            refused=self.refused.forgetting([node.name]),
+            standings=self.standings.forgetting([node.name]),
+            roster=self.roster.forgetting([node.name]),
+            labelled=self.labelled | {node.name} if PACKING in node.labels else self.labelled - {node.name},
+            _nodes=self._nodes.with_record(told),
+        )
 
     def without_node(self, name: NodeName) -> Snapshot:
         """Its slices stay, if it has any: it is only no longer known as a node with labels."""
@@ -154,8 +171,18 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
         if not record.was_told:
             return self
         untold = NodeRecord(NodeView(name), local=record.local)
-        refused = self.refused.forgetting([name])
-        return msgspec.structs.replace(self, refused=refused, _nodes=self._nodes.with_record(untold))
+        return msgspec.structs.replace(
+            self,
+            refused=self.refused.forgetting([name]),
+            standings=self.standings.forgetting([name]),
+            roster=self.roster.forgetting([name]),
+            labelled=self.labelled - {name},
+            _nodes=self._nodes.with_record(untold),
+        )
+
+    def with_packing(self, packing: Packing) -> Snapshot:
+        """The same, where nodes that do not say it themselves are filled like this."""
+        return self if packing is self.packing else msgspec.structs.replace(self, packing=packing)
 
     def with_class(self, device_class: DeviceClass) -> Snapshot:
         name = device_class.metadata.name
@@ -176,12 +203,22 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
         before = self._holdings.get(key) or ()
         if before == holdings:
             return self
+        nodes = _part_takers(pools_of((*before, *holdings)), (self._pools,), node)
         return msgspec.structs.replace(
             self,
-            refused=self._without_answers_of(pools_of((*before, *holdings)), (self._pools,), node),
+            refused=self.refused.forgetting(nodes) if all(nodes) else Refused(),
+            standings=self.standings.forgetting(nodes) if all(nodes) else Standings(),
+            roster=self.roster.forgetting(nodes),
             _holdings=self._holdings.with_value(key, holdings) if holdings else self._holdings.without(key),
             _held=with_held(self._held, key, before, holdings),
         )
+
+
+def _part_takers(changed: Iterable[PoolID], pools: Sequence[PoolRecords], node: NodeName) -> set[NodeName]:
+    """The nodes with a part in these pools, as they were and as they are; "" if they are for any node."""
+    records = (record for id_ in changed for each in pools if (record := each.get(id_)) is not None)
+    named = {each.spec.node_name or NodeName("") for record in records for each in record.slices}
+    return {node, *named}
 
 
 EMPTY = Snapshot()

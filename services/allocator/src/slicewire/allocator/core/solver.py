@@ -16,8 +16,8 @@ from slicewire.allocator.core.checks import RESULTS_LIMIT
 from slicewire.allocator.core.faults import Fault
 from slicewire.allocator.core.objections import Constrained
 from slicewire.allocator.core.options import Option, Options, fewest, options_on
+from slicewire.allocator.core.outlook import Outlook, outlook
 from slicewire.allocator.core.requests import Alternative
-from slicewire.allocator.core.stock import Candidate
 from slicewire.allocator.core.symmetry import twins
 
 STEP_LIMIT = 200_000
@@ -69,19 +69,21 @@ def solve(question: Question, allowance: Allowance | None = None) -> Solution | 
         case Fault() as fault:
             return fault
         case options:
-            return _Search(question, attempt, options).run(allowance or Allowance())
+            seen = outlook(options, attempt, question.stock)
+            return _Search(question, attempt, seen).run(allowance or Allowance()) if seen else None
 
 
 class _Search:
     """A stack of choices; each offers its next way on, and undoes it when asked for another."""
 
-    def __init__(self, question: Question, attempt: Attempt, options: Options) -> None:
+    def __init__(self, question: Question, attempt: Attempt, seen: Outlook) -> None:
         self._question = question
-        self._candidates = question.stock.candidates
         self._attempt = attempt
-        self._options = options
-        self._least_after = _least_after(options)
-        self._twins = twins(options, attempt)
+        self._outlook = seen
+        self._options = seen.options
+        self._least_after = _least_after(seen.options)
+        self._twins = twins(seen.options, attempt)
+        self._taken = 0
         self._chosen: list[Option] = []
         self._first: dict[int, int] = {}
 
@@ -109,9 +111,7 @@ class _Search:
         if place.picked == place.option.count:
             self._first[place.request] = place.first
             return self._alternatives(place.request + 1)
-        if place.option.fixed is not None:
-            return self._all_of(place, place.option.fixed)
-        return self._devices(place)
+        return self._all_of(place) if place.option.is_all else self._devices(place)
 
     def _alternatives(self, request: int) -> Iterator[_Move]:
         if request == len(self._options):
@@ -125,20 +125,32 @@ class _Search:
                 self._chosen.pop()
 
     def _devices(self, place: _Place) -> Iterator[_Move]:
-        for at in range(place.start, len(self._candidates)):
-            match self._attempt.try_pick(place.option.alternative, self._candidates[at]):
+        option, before = place.option, self._taken
+        shareable = self._question.stock.layout.shareable
+        for at in range(place.start, self._end(place)):
+            taken = before | option.bits[at] & ~shareable
+            if not self._outlook.allows(place.request, taken):
+                continue
+            match self._attempt.try_pick(option.alternative, option.candidates[at]):
                 case Pick() as pick:
                     first = place.first if place.picked else at
-                    yield _Place(place.request, place.option, place.picked + 1, at + 1, first)
+                    self._taken = taken
+                    yield _Place(place.request, option, place.picked + 1, at + 1, first)
+                    self._taken = before
                     self._attempt.undo(pick)
                 case Fault() as fault:
                     yield fault
                 case _:
                     continue
 
-    def _all_of(self, place: _Place, fixed: tuple[Candidate, ...]) -> Iterator[_Move]:
+    def _end(self, place: _Place) -> int:
+        """Behind this, too few are left for the rest of the request."""
+        end = len(place.option.candidates)
+        return end - (place.option.count - place.picked) + 1 if self._outlook.is_certain else end
+
+    def _all_of(self, place: _Place) -> Iterator[_Move]:
         """Every one of them is needed, so there is only one way on."""
-        alternative, candidate = place.option.alternative, fixed[place.picked]
+        alternative, candidate = place.option.alternative, place.option.candidates[place.picked]
         match self._attempt.try_pick(alternative, candidate):
             case Pick() as pick:
                 yield _Place(place.request, place.option, place.picked + 1)
@@ -166,6 +178,8 @@ class _Search:
 
 def _least_after(options: Options) -> tuple[int, ...]:
     """For each request, the fewest devices of those after it in the same claim."""
+    if len(options) == 1:
+        return (0,)
     least: list[int] = []
     for index, of_request in enumerate(options):
         claim = of_request[0].alternative.claim_index
@@ -178,15 +192,14 @@ def _is_hopeless(question: Question, options: Options) -> bool:
     """Whether some request cannot be served even if it were the only one."""
     alone = Attempt(question)
     return any(
-        all(_available(option, question, alone) < option.count for option in of_request)
-        for of_request in options
+        all(_available(option, alone) < option.count for option in of_request) for of_request in options
     )
 
 
-def _available(option: Option, question: Question, alone: Attempt) -> int:
+def _available(option: Option, alone: Attempt) -> int:
     """Each device by itself. One that selectors cannot judge counts: the search has to say so."""
     available = 0
-    for candidate in question.stock.candidates if option.fixed is None else option.fixed:
+    for candidate in option.candidates:
         match alone.try_pick(option.alternative, candidate):
             case Pick() as pick:
                 alone.undo(pick)

@@ -10,6 +10,7 @@ import msgspec
 from slicewire.allocator.core.attempt import Attempt, Pick, Question
 from slicewire.allocator.core.constraints import Constraint, Values
 from slicewire.allocator.core.faults import Fault
+from slicewire.allocator.core.kinds import Kind
 from slicewire.allocator.core.objections import InUse, NotSelected, Objection
 from slicewire.allocator.core.requests import Alternative
 from slicewire.allocator.core.solver import Allowance, Solution, solve
@@ -41,6 +42,8 @@ class Survey(msgspec.Struct, frozen=True, eq=False):
     """By themselves."""
     apart: tuple[Refused, ...] = ()
     """Beside those that can be had at once."""
+    nodes: int = 1
+    """Of how many nodes all this is true; `node` is the first of them."""
 
     @property
     def needed(self) -> int:
@@ -54,6 +57,12 @@ class Survey(msgspec.Struct, frozen=True, eq=False):
 def distance(survey: Survey) -> tuple[int, int, int, int]:
     """A node that can serve more of the requests is nearer, then one that lacks fewer devices."""
     return -survey.request, survey.missing, -survey.together, -survey.matching
+
+
+def of_kind(kind: Kind, allowance: Allowance) -> tuple[Survey, ...]:
+    """The same of all nodes of the kind, looked at on the first."""
+    nodes = len(kind.questions)
+    return tuple(msgspec.structs.replace(each, nodes=nodes) for each in blocking(kind.first, allowance))
 
 
 def blocking(question: Question, allowance: Allowance) -> tuple[Survey, ...]:

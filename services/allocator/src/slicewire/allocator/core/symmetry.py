@@ -17,14 +17,24 @@ Twins = tuple[int | None, ...]
 
 
 def twins(options: Options, attempt: Attempt) -> Twins:
+    if len(options) == 1:
+        return (None,)
     latest: dict[Hashable, int] = {}
     found: list[int | None] = []
     for index, of_request in enumerate(options):
         kind = _kind(of_request, attempt)
-        found.append(None if kind is None else latest.get(kind))
+        found.append(None if kind is None else _in_the_same_order(options, latest.get(kind), index))
         if kind is not None:
             latest[kind] = index
     return tuple(found)
+
+
+def _in_the_same_order(options: Options, before: int | None, index: int) -> int | None:
+    """Which device is the earlier one is only clear where both requests try them in one order."""
+    if before is None:
+        return None
+    theirs, ours = options[before][0].candidates, options[index][0].candidates
+    return before if theirs is ours or theirs == ours else None
 
 
 def _kind(of_request: tuple[Option, ...], attempt: Attempt) -> Hashable | None:
@@ -34,7 +44,7 @@ def _kind(of_request: tuple[Option, ...], attempt: Attempt) -> Hashable | None:
     """
     option = of_request[0]
     asked = option.alternative
-    if len(of_request) > 1 or option.fixed is not None:
+    if len(of_request) > 1 or option.is_all:
         return None
     constraints = attempt.constraints(asked.claim_index)
     bonds = frozenset(at for at, each in enumerate(constraints) if each.covers(asked.name))

@@ -5,20 +5,19 @@ Each proposal names who would have to; whether it is enough is for changes.py to
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import combinations
 
 import msgspec
 
-from slicewire.allocator.core.holdings import Holding
+from slicewire.allocator.core.holders import Holder, holders
 from slicewire.allocator.core.nearest import nearest_first
 from slicewire.allocator.core.pools import pool_id
-from slicewire.allocator.core.records import TellingKey
-from slicewire.allocator.core.remedies import Claims, Remedy, Situation
+from slicewire.allocator.core.remedies import Claims, Nearby, Remedy, Situation
 from slicewire.allocator.core.snapshot import Snapshot
 from slicewire.allocator.core.stock import Trouble
-from slicewire.common.model import ChangeKind, ClaimUID, DeviceID, NodeName, PoolID, ResourceSlice
+from slicewire.common.model import ChangeKind, NodeName, PoolID, ResourceSlice
 
 NEAREST_NODES = 32
 """Claims are asked to yield on so many nodes only, those that lack the fewest devices."""
@@ -30,21 +29,13 @@ _NOBODY = NodeName("")
 """Under which slices of no node may be told."""
 
 
-class _Holder(msgspec.Struct, frozen=True):
-    """A claim, what it holds, and under which keys that was told."""
-
-    claim: ClaimUID
-    label: str
-    keys: frozenset[TellingKey]
-    devices: frozenset[DeviceID]
-
-
 def completions(situation: Situation) -> Iterator[Remedy]:
     """Of pools that are still being published. Nobody knows what is to come, so it counts for nothing:
     the claim has to fit on what is there already.
     """
-    for node in situation.nodes:
-        for pool in situation.snapshot.stock(node, situation.features).pools:
+    for question in (kind.first for kind in situation.kinds):
+        node = question.stock.node.name
+        for pool in question.stock.pools:
             if pool.trouble is Trouble.INCOMPLETE:
                 yield Remedy(
                     kind=ChangeKind.WAIT_FOR_POOL,
@@ -76,69 +67,53 @@ def _counted(published: ResourceSlice, slices: int) -> ResourceSlice:
 
 def releases(situation: Situation) -> Iterator[Remedy]:
     """Of one claim that holds something on one of the nearest nodes."""
-    for node, holders in _holders_nearby(situation):
-        for holder in holders:
+    for node, here in _holders_nearby(situation):
+        for holder in here:
             yield _released(situation, node, (holder,))
 
 
 def double_releases(situation: Situation) -> Iterator[Remedy]:
     """Of two claims on the same node."""
-    for node, holders in _holders_nearby(situation):
-        for pair in combinations(holders[:PAIRED_HOLDERS], 2):
+    for node, here in _holders_nearby(situation):
+        for pair in combinations(here[:PAIRED_HOLDERS], 2):
             yield _released(situation, node, pair)
 
 
-def _released(situation: Situation, node: NodeName, holders: Sequence[_Holder]) -> Remedy:
-    labels = " and ".join(holder.label for holder in holders)
+def _released(situation: Situation, node: NodeName, asked: Sequence[Holder]) -> Remedy:
+    labels = " and ".join(holder.label for holder in asked)
     return Remedy(
         kind=ChangeKind.RELEASE_CLAIM,
-        message=f"release {'claim' if len(holders) == 1 else 'claims'} {labels}",
+        message=f"release {'claim' if len(asked) == 1 else 'claims'} {labels}",
         node=node,
-        weight=sum(len(holder.devices) for holder in holders),
-        applied=partial(_without, situation, holders),
+        weight=sum(len(holder.devices) for holder in asked),
+        applied=partial(_without, situation, asked),
     )
 
 
-def _without(situation: Situation, holders: Sequence[_Holder]) -> tuple[Claims, Snapshot]:
+def _without(situation: Situation, yielding: Sequence[Holder]) -> tuple[Claims, Snapshot]:
     snapshot = situation.snapshot
-    gone = {holder.claim for holder in holders}
-    for key in sorted(key for holder in holders for key in holder.keys):
+    gone = {holder.claim for holder in yielding}
+    for key in sorted(key for holder in yielding for key in holder.keys):
         kept = tuple(each for each in snapshot.holdings(*key) if each.claim not in gone)
         snapshot = snapshot.with_holdings(*key, kept)
     return situation.claims, snapshot
 
 
-def _holders_nearby(situation: Situation) -> Iterator[tuple[NodeName, Sequence[_Holder]]]:
+def _holders_nearby(situation: Situation) -> Nearby:
+    return situation.nearby.recall(situation.snapshot, lambda: _looked_up(situation))
+
+
+def _looked_up(situation: Situation) -> Nearby:
     """By node, those that hold the fewest devices first; a claim is never asked to yield to itself."""
-    demand, snapshot, features = situation.demand, situation.snapshot, situation.features
+    snapshot, features = situation.snapshot, situation.features
     own = {claim.uid for claim in situation.claims}
-    nearest = [each.node for each in nearest_first(demand, snapshot, situation.nodes, features)]
+    nearest = [node for node, _ in nearest_first(situation.kinds, situation.nodes)]
     pools = {
         node: [pool.id for pool in snapshot.stock(node, features).pools] for node in nearest[:NEAREST_NODES]
     }
-    by_pool = _holders(snapshot, {id_ for ids in pools.values() for id_ in ids})
+    by_pool = holders(snapshot, {id_ for ids in pools.values() for id_ in ids})
+    found: list[tuple[NodeName, Sequence[Holder]]] = []
     for node, ids in pools.items():
-        holders = {each.claim: each for id_ in ids for each in by_pool.get(id_, ()) if each.claim not in own}
-        yield node, sorted(holders.values(), key=lambda each: (len(each.devices), each.label))
-
-
-def _holders(snapshot: Snapshot, pools: Set[PoolID]) -> Mapping[PoolID, Sequence[_Holder]]:
-    found: dict[ClaimUID, _Holder] = {}
-    for node in snapshot.nodes:
-        for driver in sorted({id_.driver for id_ in pools}):
-            key = TellingKey(node, driver)
-            for holding in snapshot.holdings(*key):
-                found[holding.claim] = _holding_also(found.get(holding.claim), holding, key)
-    by_pool: dict[PoolID, list[_Holder]] = {}
-    for holder in found.values():
-        for id_ in {PoolID(device.driver, device.pool) for device in holder.devices} & pools:
-            by_pool.setdefault(id_, []).append(holder)
-    return by_pool
-
-
-def _holding_also(so_far: _Holder | None, holding: Holding, key: TellingKey) -> _Holder:
-    """Admin access only looks at a device: it holds nothing that could be released."""
-    devices = frozenset(result.device_id for result in holding.results if not result.admin_access)
-    if so_far is None:
-        return _Holder(holding.claim, holding.label, frozenset([key]), devices)
-    return _Holder(holding.claim, holding.label, so_far.keys | {key}, so_far.devices | devices)
+        here = {each.claim: each for id_ in ids for each in by_pool.get(id_, ()) if each.claim not in own}
+        found.append((node, sorted(here.values(), key=lambda each: (len(each.devices), each.label))))
+    return tuple(found)

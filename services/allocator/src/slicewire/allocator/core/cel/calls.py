@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from slicewire.allocator.core.cel.faults import Failed, no_such_overload
-from slicewire.allocator.core.cel.functions.comparison import refuse_other_kind
+from slicewire.allocator.core.cel.functions.comparison import BY_MARK, ORDERINGS, refuse_other_kind
+from slicewire.allocator.core.cel.functions.regex import matches
 from slicewire.allocator.core.cel.overload import Overload, runtime_kind
 from slicewire.allocator.core.cel.run import Run, charged, constant
 from slicewire.allocator.core.cel.types import Type
@@ -26,6 +28,7 @@ def call(overloads: tuple[Overload, ...], kinds: tuple[Type, ...], arguments: tu
     return _direct(only, arguments)
 
 
+@lru_cache(maxsize=1024)
 def decided(overloads: tuple[Overload, ...], kinds: tuple[Type, ...]) -> Overload | None:
     """The overload, if values of these types can only mean one."""
     if len(overloads) == 1 and overloads[0].fits(tuple(map(runtime_kind, kinds))):
@@ -116,6 +119,27 @@ def equal_to_text(operand: Run, text: str, *, on_the_right: bool) -> Run:
         if on_the_right:
             refuse_other_kind(value, text)
         return False
+
+    return run
+
+
+def matches_pattern(operand: Run, pattern: str) -> Run:
+    def run(frame: Frame) -> bool:
+        value = operand(frame)
+        if type(value) is not str:
+            raise no_such_overload("matches", kind_of(value), "string")
+        return matches(value, pattern)
+
+    return run
+
+
+def ordered_with_int(operand: Run, mark: str, number: int) -> Run:
+    """A number that is written out on the right, as in `compareTo(…) >= 0`."""
+    compare, compare_any = BY_MARK[mark], ORDERINGS[mark]
+
+    def run(frame: Frame) -> bool:
+        value = operand(frame)
+        return compare(value, number) if type(value) is int else compare_any(value, number)
 
     return run
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, assert_never
 
-import msgspec
-
 from slicewire.allocator.core.cel import types
+from slicewire.allocator.core.cel.checked import Checked
 from slicewire.allocator.core.cel.declared import TYPE_NAMES, attribute_type, device_fields, dotted_name
 from slicewire.allocator.core.cel.environment import Environment
 from slicewire.allocator.core.cel.faults import Rejected
@@ -30,6 +29,7 @@ from slicewire.allocator.core.cel.syntax import (
     MapLiteral,
     Node,
     OptionalMap,
+    Published,
     Select,
 )
 from slicewire.allocator.core.cel.types import BOOL, DYN, ERROR, INT, STRING, Type, Unifier
@@ -40,15 +40,6 @@ _LITERALS: dict[type, Type] = {
     type(None): types.NULL,
 }  # fmt: skip
 _MAP_KEYS = frozenset({"bool", "int", "uint", "string", "dyn", "any", "error"})
-
-
-class Checked(msgspec.Struct, frozen=True, eq=False):
-    """What the checker found out. A name of two parts (`net.IP`, `sets.contains`) is resolved in `names`."""
-
-    output: Type
-    types: Mapping[Node, Type]
-    overloads: Mapping[Node, tuple[Overload, ...]]
-    names: Mapping[Node, Any]
 
 
 def check(tree: Node, environment: Environment, *, any_output: bool = False) -> Checked:
@@ -71,13 +62,16 @@ class _Checker:
         self._unifier = Unifier()
         self._scope: dict[str, Type] = {"device": types.DEVICE}
         self._types: dict[Node, Type] = {}
-        self._overloads: dict[Node, tuple[Overload, ...]] = {}
+        self._overloads: dict[Call, tuple[Overload, ...]] = {}
         self._names: dict[Node, Any] = {}
         self._in_format = 0
         self._uniform: list[tuple[tuple[Node, ...], frozenset[int]]] = []
 
     def finished(self, tree: Node) -> Checked:
-        found = {node: self._unifier.resolved(kind, final=True) for node, kind in self._types.items()}
+        found = self._types
+        for node, kind in found.items():
+            if kind.is_open:
+                found[node] = self._unifier.resolved(kind, final=True)
         self._refuse_mixed_literals(found)
         return Checked(found[tree], found, self._overloads, self._names)
 
@@ -104,7 +98,7 @@ class _Checker:
         raise Rejected(f"undeclared reference to '{name}' (in container '')", at)
 
     def select(self, node: Select) -> Type:
-        name = dotted_name(node)
+        name = dotted_name(node) if type(node.operand) is not Published else None
         if name and name.partition(".")[0] not in self._scope:
             found = self._type_name(node, name)
             if found is not None:
@@ -114,6 +108,9 @@ class _Checker:
         if node.test:
             return BOOL
         return types.optional_of(kind) if was_optional or node.optional else kind
+
+    def published(self, node: Published) -> Type:
+        return self._fields[node.kind].parameters[1]
 
     def _field(self, operand: Type, node: Select) -> Type:
         if operand.name == "map":
@@ -130,14 +127,15 @@ class _Checker:
         return DYN
 
     def call(self, node: Call) -> Type:
-        self._in_format += node.function == "format"
-        try:
+        if node.function != "format":
             return self._resolved_call(node)
-        finally:
-            self._in_format -= node.function == "format"
+        self._in_format += 1
+        kind = self._resolved_call(node)
+        self._in_format -= 1
+        return kind
 
     def _resolved_call(self, node: Call) -> Type:
-        given = tuple(self.check(argument) for argument in node.arguments)
+        given = tuple([self.check(argument) for argument in node.arguments])
         if node.target is None:
             return self._resolve(node, node.function, False, given)
         namespace = dotted_name(node.target)
@@ -148,19 +146,18 @@ class _Checker:
         return self._resolve(node, node.function, True, (target, *given))
 
     def _resolve(self, node: Call, function: str, member: bool, given: tuple[Type, ...]) -> Type:
-        declared = self._declared(function)
-        if not declared:
+        if not self._is_declared(function):
             return self._undeclared(function, node.at)
-        resolution = resolved(self._unifier, declared, given, member=member)
+        resolution = resolved(self._unifier, function, given, member=member)
         if resolution is None:
             raise Rejected(complaint(self._unifier, function, given, member=member), node.at)
         self._overloads[node] = resolution.overloads
         return resolution.result
 
-    def _declared(self, function: str) -> tuple[Overload, ...]:
+    def _is_declared(self, function: str) -> bool:
         if function == "includes" and not self._environment.knows_list_attributes:
-            return ()
-        return overloads_of(function)
+            return False
+        return bool(overloads_of(function))
 
     def logic(self, node: Logic) -> Type:
         for operand in node.operands:
@@ -168,7 +165,7 @@ class _Checker:
         return BOOL
 
     def _expect(self, wanted: Type, given: Type, node: Node) -> None:
-        if not self._unifier.accepts((wanted,), (given,)):
+        if given is not wanted and not self._unifier.accepts((wanted,), (given,)):
             raise self._mismatch(wanted, given, node)
 
     def _mismatch(self, wanted: Type, given: Type, node: Node) -> Rejected:
@@ -294,6 +291,7 @@ _RULES: dict[type[Node], Callable[[_Checker, Any], Type]] = {
     Literal: _Checker.literal,
     Ident: _Checker.ident,
     Select: _Checker.select,
+    Published: _Checker.published,
     Call: _Checker.call,
     Logic: _Checker.logic,
     Choice: _Checker.choice,

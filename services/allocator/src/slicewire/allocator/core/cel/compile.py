@@ -10,9 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 from slicewire.allocator.core.cel import access, calls, loops, run
-from slicewire.allocator.core.cel.check import Checked
+from slicewire.allocator.core.cel.checked import Checked
 from slicewire.allocator.core.cel.cost.ranges import NEW_LIST, NEW_MAP
 from slicewire.allocator.core.cel.faults import no_such_overload
+from slicewire.allocator.core.cel.functions.comparison import BY_MARK
 from slicewire.allocator.core.cel.functions.containers import at, maybe_at
 from slicewire.allocator.core.cel.run import Run
 from slicewire.allocator.core.cel.syntax import (
@@ -27,9 +28,10 @@ from slicewire.allocator.core.cel.syntax import (
     MapLiteral,
     Node,
     OptionalMap,
+    Published,
     Select,
 )
-from slicewire.allocator.core.cel.values import DEVICE, FIRST_VARIABLE, Frame, Optional, key_of, kind_of
+from slicewire.allocator.core.cel.values import FIRST_VARIABLE, Frame, Optional, key_of, kind_of
 
 _UNREAD = object()
 """In the slot of a bound variable until it is first read."""
@@ -42,8 +44,7 @@ class Compiler:
     def __init__(self, checked: Checked, *, metered: bool) -> None:
         self._checked = checked
         self._metered = metered
-        self._device = run.slot(DEVICE)
-        self._scope: dict[str, Run] = {"device": self._device}
+        self._scope: dict[str, Run] = {"device": access.device}
         self.slots = FIRST_VARIABLE
 
     def build(self, node: Node) -> Run:
@@ -76,21 +77,27 @@ class Compiler:
     def select(self, node: Select) -> Run:
         if node in self._checked.names:
             return self._priced(run.constant(self._checked.names[node]), 1)
-        if self._published(node):
-            return self._published_run(node)
+        short = self._short_way(node)
+        if short is not None:
+            return short
         operand = self.build(node.operand)
         if node.test:
             return access.tested(operand, node.field)
         step = access.maybe_selected if node.optional else access.selected
         return self._priced(step(operand, node.field), 1)
 
-    def _published(self, node: Node) -> bool:
-        return self._scope["device"] is self._device and access.published_name(node) is not None
-
-    def _published_run(self, node: Node) -> Run:
+    def _short_way(self, node: Select | Call) -> Run | None:
+        """To what is named of the device itself; costs what the long way does."""
+        if self._scope["device"] is not access.device:
+            return None
         name = access.published_name(node)
-        assert name is not None
-        return self._priced(access.published(*name), access.PUBLISHED_STEPS)
+        if name is not None:
+            return self._priced(access.published(*name), access.PUBLISHED_STEPS)
+        scalar = access.device_scalar(node)
+        return None if scalar is None else self._priced(scalar, access.FIELD_STEPS)
+
+    def published(self, node: Published) -> Run:
+        return self._priced(access.domain(node), access.DOMAIN_STEPS)
 
     def call(self, node: Call) -> Run:
         special = _SPECIAL.get((node.function, node.target is not None))
@@ -114,8 +121,9 @@ class Compiler:
         return calls.call(overloads, kinds, arguments)
 
     def index(self, node: Call) -> Run:
-        if self._published(node):
-            return self._published_run(node)
+        short = self._short_way(node)
+        if short is not None:
+            return short
         container, index = self._all(node.arguments)
         find = maybe_at if node.function == "_[?_]" else at
         return self._priced(calls.lookup(container, index, find), 1)
@@ -130,6 +138,18 @@ class Compiler:
         if isinstance(left, Literal) and isinstance(left.value, str):
             return calls.equal_to_text(self.build(right), left.value, on_the_right=False)
         return self._general(node, node.arguments)
+
+    def ordering(self, node: Call) -> Run:
+        left, right = node.arguments
+        if self._metered or not isinstance(right, Literal) or type(right.value) is not int:
+            return self._general(node, node.arguments)
+        return calls.ordered_with_int(self.build(left), node.function.strip("_"), right.value)
+
+    def pattern(self, node: Call) -> Run:
+        text, pattern = node.operands
+        if self._metered or not isinstance(pattern, Literal) or type(pattern.value) is not str:
+            return self._general(node, node.operands)
+        return calls.matches_pattern(self.build(text), pattern.value)
 
     def membership(self, node: Call) -> Run:
         wanted, items = node.arguments
@@ -248,7 +268,9 @@ _SPECIAL: dict[tuple[str, bool], Callable[[Compiler, Call], Run]] = {
     ("_[_]", False): Compiler.index,
     ("_[?_]", False): Compiler.index,
     ("_==_", False): Compiler.equality,
+    **{(f"_{mark}_", False): Compiler.ordering for mark in BY_MARK},
     ("@in", False): Compiler.membership,
+    ("matches", True): Compiler.pattern,
     ("or", True): Compiler.alternative,
     ("orValue", True): Compiler.alternative,
 }
@@ -256,6 +278,7 @@ _RULES: dict[type[Node], Callable[[Compiler, Any], Run]] = {
     Literal: Compiler.literal,
     Ident: Compiler.ident,
     Select: Compiler.select,
+    Published: Compiler.published,
     Call: Compiler.call,
     Logic: Compiler.logic,
     Choice: Compiler.choice,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cache
+
 from slicewire.allocator.core.cel import types
 from slicewire.allocator.core.cel.environment import Environment
 from slicewire.allocator.core.cel.syntax import Ident, Node, Select
@@ -32,7 +35,8 @@ def attribute_type(environment: Environment) -> Type:
     return types.DYN if environment.knows_list_attributes else types.ANY
 
 
-def device_fields(environment: Environment) -> dict[str, Type]:
+@cache
+def device_fields(environment: Environment) -> Mapping[str, Type]:
     ids = types.map_of(types.STRING, attribute_type(environment))
     fields = {
         "driver": types.STRING,

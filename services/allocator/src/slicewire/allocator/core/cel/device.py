@@ -5,7 +5,9 @@ Remembers the devices it has just converted, since one device meets many selecto
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterable
+from functools import cached_property
+from typing import Any
 
 from slicewire.allocator.core.cel.cost import limits
 from slicewire.allocator.core.cel.functions.versions import parsed_version
@@ -13,14 +15,48 @@ from slicewire.allocator.core.cel.values import DomainMap
 from slicewire.common.model import Device, DeviceAttribute, Semver, qualified
 
 
-class SeenDevice(NamedTuple):
-    """`fields` are those of `device`. `fault`: it cannot be seen. `ordinary`: within the API's limits."""
+class SeenDevice:
+    """Attributes and capacity are by `domain/id`, for most selectors name what they want.
 
-    device: Device
-    driver: str
-    fields: dict[str, Any]
-    fault: str
-    ordinary: bool
+    `fault`: the device cannot be seen. `ordinary`: it is within the API's limits.
+    """
+
+    def __init__(self, device: Device, driver: str) -> None:
+        self.device = device
+        self.driver = driver
+        self.allow_multiple_allocations = bool(device.allow_multiple_allocations)
+        self.attributes: dict[str, Any] = {}
+        self.capacity: dict[str, Any] = {}
+        self.fault = ""
+        self.ordinary = False
+        own = f"{driver}/"
+        try:
+            for name, attribute in device.attributes.items():
+                self.attributes[name if "/" in name else own + name] = _value(name, attribute)
+        except Unsupported as error:
+            self.fault = str(error)
+            return
+        for name, held in device.capacity.items():
+            self.capacity[name if "/" in name else own + name] = held.value
+        self.ordinary = self._is_ordinary()
+
+    @cached_property
+    def fields(self) -> dict[str, Any]:
+        """Those of `device`, for expressions that look at it as a whole or at all of a domain."""
+        return {
+            "driver": self.driver,
+            "allowMultipleAllocations": self.allow_multiple_allocations,
+            "attributes": _by_domain(self.attributes),
+            "capacity": _by_domain(self.capacity),
+        }
+
+    def _is_ordinary(self) -> bool:
+        return (
+            len(self.driver) <= limits.DRIVER_NAME
+            and _are_ordinary_names(self.device.attributes)
+            and _are_ordinary_names(self.device.capacity)
+            and _are_ordinary_values(self.attributes.values())
+        )
 
 
 class Unsupported(Exception):
@@ -38,45 +74,32 @@ def seen(device: Device, driver: str) -> SeenDevice:
         return known
     if len(_seen) >= _REMEMBERED:
         _seen.clear()
-    found = _seen[id(device)] = _converted(device, driver)
+    found = _seen[id(device)] = SeenDevice(device, driver)
     return found
 
 
-def _converted(device: Device, driver: str) -> SeenDevice:
-    try:
-        attributes = [(name, _value(name, attribute)) for name, attribute in device.attributes.items()]
-    except Unsupported as error:
-        return SeenDevice(device, driver, {}, str(error), False)
-    capacity = [(name, held.value) for name, held in device.capacity.items()]
-    fields = {
-        "driver": driver,
-        "allowMultipleAllocations": bool(device.allow_multiple_allocations),
-        "attributes": _by_domain(attributes, driver),
-        "capacity": _by_domain(capacity, driver),
-    }
-    ordinary = len(driver) <= limits.DRIVER_NAME and _are_ordinary(attributes) and _are_ordinary(capacity)
-    return SeenDevice(device, driver, fields, "", ordinary)
-
-
-def _by_domain(values: list[tuple[str, Any]], driver: str) -> DomainMap:
+def _by_domain(values: dict[str, Any]) -> DomainMap:
     domains = DomainMap()
-    for name, value in values:
-        domain, identifier = qualified(name, driver) if "/" in name else (driver, name)
+    for name, value in values.items():
+        domain, identifier = qualified(name, "")
         if domain not in domains:
             domains[domain] = {}
         domains[domain][identifier] = value
     return domains
 
 
-def _are_ordinary(values: list[tuple[str, Any]]) -> bool:
-    if len(values) > limits.ATTRIBUTES:
+def _are_ordinary_names(names: Collection[str]) -> bool:
+    if len(names) > limits.ATTRIBUTES:
         return False
     longest = limits.IDENTIFIER
-    for name, value in values:
-        if len(name) > longest and not _is_ordinary_name(name):
-            return False
+    return all(map(_is_ordinary_name, [name for name in names if len(name) > longest]))
+
+
+def _are_ordinary_values(values: Iterable[Any]) -> bool:
+    longest = limits.ATTRIBUTE_VALUE
+    for value in values:
         kind = type(value)
-        if kind is str and len(value) > limits.ATTRIBUTE_VALUE:
+        if kind is str and len(value) > longest:
             return False
         if kind is tuple and not _is_ordinary_list(value):
             return False

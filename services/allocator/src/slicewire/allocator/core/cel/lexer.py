@@ -3,67 +3,65 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+
+import msgspec
 
 from slicewire.allocator.core.cel.faults import Rejected
 
 
-class Token(NamedTuple):
+class Token(msgspec.Struct, frozen=True, gc=False):
     """`kind` is `ident`, `int`, `double`, `string`, `end`, or the punctuation itself."""
 
     kind: str
     text: str
     at: int
-
-    @property
-    def end(self) -> int:
-        return self.at + len(self.text)
+    end: int
 
 
-_RAW = r"(?:[rR]|[bB][rR])"
-_PLAIN = r"[bB]?"
+_BLANK = r"[\t\n\f\r ]*+(?://[^\n]*+[\t\n\f\r ]*+)*+"
+_ESCAPED = r"\\[^\r\n]"
 _STRING = "|".join(
     (
-        rf'{_RAW}"""[\s\S]*?"""',
-        rf"{_RAW}'''[\s\S]*?'''",
-        rf'{_RAW}"(?!"")[^"\r\n]*"',
-        rf"{_RAW}'(?!'')[^'\r\n]*'",
-        rf'{_PLAIN}"""(?:\\[\s\S]|[^\\])*?"""',
-        rf"{_PLAIN}'''(?:\\[\s\S]|[^\\])*?'''",
-        rf'{_PLAIN}"(?!"")(?:\\[^\r\n]|[^"\\\r\n])*"',
-        rf"{_PLAIN}'(?!'')(?:\\[^\r\n]|[^'\\\r\n])*'",
+        rf'[bB]?"(?!"")[^"\\\r\n]*+(?:{_ESCAPED}[^"\\\r\n]*+)*+"',
+        rf"[bB]?'(?!'')[^'\\\r\n]*+(?:{_ESCAPED}[^'\\\r\n]*+)*+'",
+        r'[bB]?[rR]"(?!"")[^"\r\n]*+"',
+        r"[bB]?[rR]'(?!'')[^'\r\n]*+'",
+        r'[bB]?"""(?:\\[\s\S]|[^\\])*?"""',
+        r"[bB]?'''(?:\\[\s\S]|[^\\])*?'''",
+        r'[bB]?[rR]"""[\s\S]*?"""',
+        r"[bB]?[rR]'''[\s\S]*?'''",
     )
 )
 _TOKEN = re.compile(
-    rf"(?P<skip>[\t\n\f\r ]+|//[^\n]*)"
+    rf"{_BLANK}(?:"
+    r"(?P<ident>(?![bB]?[rR]?[\"'])[_a-zA-Z][_a-zA-Z0-9]*+)"
+    r"|(?P<mark>\.(?![0-9])|&&|\|\||==|!=|<=|>=|[-+*/%!<>?:,()\[\]{}])"
     rf"|(?P<string>{_STRING})"
     r"|(?P<double>[0-9]+\.[0-9]+(?:[eE][+-]?[0-9]+)?|[0-9]+[eE][+-]?[0-9]+|\.[0-9]+(?:[eE][+-]?[0-9]+)?)"
     r"|(?P<int>0x[0-9a-fA-F]+[uU]?|[0-9]+[uU]?)"
-    r"|(?P<ident>[_a-zA-Z][_a-zA-Z0-9]*)"
-    r"|(?P<mark>&&|\|\||==|!=|<=|>=|[-+*/%!<>?:.,()\[\]{}])"
+    r"|(?P<end>\Z)"
+    r"|(?P<foreign>[bB]?[rR]?[\"']|[\s\S]))"
 )
-_WORDS = frozenset({"true", "false", "null", "in"})
+"""Matches anywhere, so that the tokens of a text follow one another without a gap."""
+_THEIR_OWN_KIND = frozenset(
+    {"true", "false", "null", "in", "&&", "||", "==", "!=", "<=", ">="} | set("-+*/%!<>?:.,()[]{}")
+)
 
 
 def tokens(source: str) -> list[Token]:
     """All tokens of the source, closed by one of kind `end`."""
     found = []
-    at = 0
-    while at < len(source):
-        match = _TOKEN.match(source, at)
-        if match is None:
-            raise Rejected(f"Syntax error: {_complaint(source, at)}", at)
-        kind = str(match.lastgroup)
-        text = match[0]
-        if kind != "skip":
-            if kind == "mark" or text in _WORDS:
-                kind = text
-            found.append(Token(kind, text, at))
-        at = match.end()
-    found.append(Token("end", "", at))
+    for match in _TOKEN.finditer(source):
+        kind, group = match.lastgroup or "", match.lastindex or 0
+        text = match[group]
+        at, end = match.span(group)
+        found.append(Token(text if text in _THEIR_OWN_KIND else kind, text, at, end))
+        if kind == "end":
+            break
+        if kind == "foreign":
+            raise Rejected(f"Syntax error: {_complaint(text[-1])}", end - 1)
     return found
 
 
-def _complaint(source: str, at: int) -> str:
-    quote = source[at]
-    return "this text is never closed" if quote in "\"'" else f"unexpected character {quote!r}"
+def _complaint(character: str) -> str:
+    return "this text is never closed" if character in "\"'" else f"unexpected character {character!r}"

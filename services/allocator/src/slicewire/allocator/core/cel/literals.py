@@ -12,6 +12,7 @@ from slicewire.allocator.core.cel.values import INT_MAX, INT_MIN, UINT_MAX, UInt
 _ESCAPE = re.compile(
     r"\\(?:[xX]([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-3][0-7]{2})|([\s\S]))"
 )
+_PLAIN = re.compile(r"""(["'])([^"'\\\r]*+)\1""")
 _SIMPLE = {
     "a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v",
     "\\": "\\", "'": "'", '"': '"', "`": "`", "?": "?",
@@ -44,6 +45,11 @@ def double(token: Token, sign: int = 1) -> float:
 
 def text(token: Token) -> str | bytes:
     """A string or, with the prefix `b`, bytes. Line ends read as newlines."""
+    plain = _PLAIN.fullmatch(token.text)
+    return plain[2] if plain else _text(token)
+
+
+def _text(token: Token) -> str | bytes:
     body = token.text.replace("\r\n", "\n").replace("\r", "\n")
     prefix = body[: min(body.index(quote) for quote in "\"'" if quote in body)].lower()
     body = body[len(prefix) :]

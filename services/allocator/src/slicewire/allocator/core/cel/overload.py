@@ -67,12 +67,8 @@ def overload(
 ) -> Overload:
     """Read a signature; its author is this engine, so one that cannot be read is a bug."""
     member, name, given, result = _read(signature)
-    generic = any(map(_has_variable, (result, *given)))
+    generic = any(kind.is_open for kind in (result, *given))
     return Overload(name, member, given, result, run, price, pays, generic)
-
-
-def _has_variable(kind: Type) -> bool:
-    return kind.is_variable or any(map(_has_variable, kind.parameters))
 
 
 def _read(signature: str) -> tuple[bool, str, tuple[Type, ...], Type]:
@@ -91,7 +87,7 @@ def _type(text: str) -> Type:
     name, _, inner = text.strip().partition("(")
     if inner:
         return types.parametrised(_PARAMETRISED[name], *(_type(part) for part in _split(inner[:-1])))
-    return _NAMES[name] if len(name) > 1 else Type(name, is_variable=True)
+    return _NAMES[name] if len(name) > 1 else types.variable(name)
 
 
 def _split(text: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
@@ -9,17 +10,19 @@ from typing import TypeVar
 import msgspec
 
 from slicewire.allocator.core.cel import literals, macros
+from slicewire.allocator.core.cel.cursor import Cursor
 from slicewire.allocator.core.cel.faults import Rejected
 from slicewire.allocator.core.cel.lexer import Token, tokens
+from slicewire.allocator.core.cel.operators import STRENGTHS, combined
 from slicewire.allocator.core.cel.syntax import (
     Call,
     Choice,
     Ident,
     ListLiteral,
     Literal,
-    Logic,
     MapLiteral,
     Node,
+    Published,
     Select,
     walk,
 )
@@ -27,11 +30,12 @@ from slicewire.allocator.core.cel.syntax import (
 DEEPEST_NESTING = 48
 DEEPEST_TREE = 120
 
-_LOGIC = {"||": 1, "&&": 2}
-_BINARY = {
-    "==": 3, "!=": 3, "<": 3, "<=": 3, ">": 3, ">=": 3, "in": 3,
-    "+": 4, "-": 4, "*": 5, "/": 5, "%": 5,
-}  # fmt: skip
+_SIGNS = frozenset({"!", "-"})
+_NUMBERS = frozenset({"int", "double"})
+_PUBLISHED_KINDS = frozenset({"attributes", "capacity"})
+_DOMAIN_IN_BRACKETS = [".", "ident", "[", "string", "]"]
+_DEVICE_ALONE = re.compile(r"device(?![.\[])")
+"""Perhaps the name of a variable, or of another: then `device.attributes` is looked into part by part."""
 _RESERVED = frozenset(
     {"as", "break", "const", "continue", "else", "for", "function", "if", "import", "let", "loop", "package"}
     | {"namespace", "return", "var", "void", "while"}
@@ -43,46 +47,27 @@ _T = TypeVar("_T")
 
 def parse(source: str) -> Node:
     """The tree of the whole source, or `Rejected` with what was wrong and where."""
-    parser = _Parser(tokens(source))
+    found = tokens(source)
+    parser = _Parser(found, device_is_plain=_DEVICE_ALONE.search(source) is None)
     tree = parser.expression()
     parser.expect("end")
-    for node, depth in walk(tree):
-        if depth > DEEPEST_TREE:
-            raise Rejected(f"the expression is nested deeper than {DEEPEST_TREE}", node.at)
+    if len(found) > DEEPEST_TREE:
+        _refuse_depth(tree)
     return tree
 
 
-class _Parser:
-    def __init__(self, found: list[Token]) -> None:
-        self._tokens = found
-        self._next = 0
+def _refuse_depth(tree: Node) -> None:
+    """No tree is deeper than its text has tokens, so a short text need not be asked."""
+    for node, depth in walk(tree):
+        if depth > DEEPEST_TREE:
+            raise Rejected(f"the expression is nested deeper than {DEEPEST_TREE}", node.at)
+
+
+class _Parser(Cursor):
+    def __init__(self, found: list[Token], *, device_is_plain: bool) -> None:
+        super().__init__(found)
         self._nesting = 0
-
-    @property
-    def _token(self) -> Token:
-        return self._tokens[self._next]
-
-    def _end(self) -> int:
-        return self._tokens[self._next - 1].end
-
-    def _take(self) -> Token:
-        token = self._token
-        self._next += token.kind != "end"
-        return token
-
-    def _taken(self, kind: str) -> Token | None:
-        return self._take() if self._token.kind == kind else None
-
-    def expect(self, kind: str) -> Token:
-        if self._token.kind != kind:
-            wanted = {"end": "the end of the expression", "ident": "a name"}.get(kind, f"'{kind}'")
-            raise self._unexpected(f", expected {wanted}")
-        return self._take()
-
-    def _unexpected(self, more: str = "") -> Rejected:
-        token = self._token
-        what = "the expression ends here" if token.kind == "end" else f"unexpected '{token.text}'"
-        return Rejected(f"Syntax error: {what}{more}", token.at)
+        self._device_is_plain = device_is_plain
 
     def _nested(self, parse_inside: Callable[[], _T]) -> _T:
         self._nesting += 1
@@ -111,19 +96,19 @@ class _Parser:
 
     def _binary(self, weakest: int) -> Node:
         left = self._unary()
-        while True:
-            mark = self._token
-            strength = _LOGIC.get(mark.kind) or _BINARY.get(mark.kind) or 0
-            if strength < weakest:
-                return left
-            self._take()
-            left = _combined(mark, left, self._binary(strength + 1))
+        while (strength := STRENGTHS.get(self._token.kind, 0)) >= weakest:
+            mark = self._take()
+            left = combined(mark, left, self._binary(strength + 1))
+        return left
 
     def _unary(self) -> Node:
+        if self._token.kind in _SIGNS:
+            return self._signed()
+        return self._member(self._primary())
+
+    def _signed(self) -> Node:
         mark = self._token
-        if mark.kind not in {"!", "-"}:
-            return self._member(self._primary())
-        if mark.kind == "-" and self._tokens[self._next + 1].kind in {"int", "double"}:
+        if mark.kind == "-" and self._tokens[self._next + 1].kind in _NUMBERS:
             self._take()
             return self._member(self.number(mark.at, -1))
         repeats = 0
@@ -142,21 +127,16 @@ class _Parser:
         )
 
     def _member(self, node: Node) -> Node:
-        while True:
-            match self._token.kind:
-                case ".":
-                    node = self._dotted(node)
-                case "[":
-                    node = self._indexed(node)
-                case "{":
-                    raise Rejected(
-                        "undeclared reference: messages cannot be built here, only lists and maps",
-                        self._token.at,
-                    )
-                case _:
-                    return node
+        while (parse_more := _CONTINUATIONS.get(self._token.kind)) is not None:
+            node = parse_more(self, node)
+        return node
 
-    def _dotted(self, node: Node) -> Node:
+    def message(self, _: Node) -> Node:
+        raise Rejected(
+            "undeclared reference: messages cannot be built here, only lists and maps", self._token.at
+        )
+
+    def dotted(self, node: Node) -> Node:
         self._take()
         optional = self._taken("?") is not None
         name = self.expect("ident")
@@ -167,7 +147,7 @@ class _Parser:
             start=node.start, end=name.end, at=name.at, operand=node, field=name.text, optional=optional
         )
 
-    def _indexed(self, node: Node) -> Node:
+    def indexed(self, node: Node) -> Node:
         mark = self._take()
         function = "_[?_]" if self._taken("?") else "_[_]"
         index = self._nested(self.expression)
@@ -182,8 +162,11 @@ class _Parser:
         )
 
     def _arguments(self) -> tuple[Node, ...]:
-        self.expect("(")
-        return self._nested(partial(self._listed, ")", self.expression, trailing=False))
+        self._take()
+        return self._nested(self._given)
+
+    def _given(self) -> tuple[Node, ...]:
+        return self._listed(")", self.expression, trailing=False)
 
     def _listed(self, closing: str, item: Callable[[], _T], *, trailing: bool = True) -> tuple[_T, ...]:
         """Items up to the closing mark; all but arguments may end in a comma."""
@@ -221,8 +204,22 @@ class _Parser:
         name = self.expect("ident")
         if self._token.kind == "(":
             return macros.expanded(self._call(name, None, self._arguments()))
+        if name.text == "device" and self._device_is_plain:
+            return self._device(name)
         if name.text in _RESERVED:
             raise Rejected(f"Syntax error: reserved identifier: {name.text}", name.at)
+        return Ident(start=name.at, end=name.end, at=name.at, name=name.text)
+
+    def _device(self, name: Token) -> Node:
+        """The device, or at once all that it publishes in one domain."""
+        ahead = self._tokens[self._next : self._next + len(_DOMAIN_IN_BRACKETS)]
+        if [token.kind for token in ahead] == _DOMAIN_IN_BRACKETS and ahead[1].text in _PUBLISHED_KINDS:
+            domain = literals.text(ahead[3])
+            if isinstance(domain, str):
+                self._skip(len(ahead))
+                return Published(
+                    start=name.at, end=self._end(), at=ahead[2].at, kind=ahead[1].text, domain=domain
+                )
         return Ident(start=name.at, end=name.end, at=name.at, name=name.text)
 
     def number(self, start: int | None = None, sign: int = 1) -> Node:
@@ -279,19 +276,12 @@ _PRIMARIES: dict[str, Callable[[_Parser], Node]] = {
     "[": _Parser.list,
     "{": _Parser.map,
 }
+_CONTINUATIONS: dict[str, Callable[[_Parser, Node], Node]] = {
+    ".": _Parser.dotted,
+    "[": _Parser.indexed,
+    "{": _Parser.message,
+}
 
 
 def _literal(start: int, token: Token, value: object) -> Literal:
     return Literal(start=start, end=token.end, at=start, value=value)
-
-
-def _combined(mark: Token, left: Node, right: Node) -> Node:
-    if mark.kind in _LOGIC:
-        first = left.operands if isinstance(left, Logic) and left.operator == mark.kind else (left,)
-        return Logic(
-            start=left.start, end=right.end, at=mark.at, operator=mark.kind, operands=(*first, right)
-        )
-    function = "@in" if mark.kind == "in" else f"_{mark.kind}_"
-    return Call(
-        start=left.start, end=right.end, at=mark.at, function=function, target=None, arguments=(left, right)
-    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
-from slicewire.allocator.core.cel.check import Checked
+from slicewire.allocator.core.cel.checked import Checked
 from slicewire.allocator.core.cel.compile import Compiler
 from slicewire.allocator.core.cel.cost.estimate import estimated_cost
 from slicewire.allocator.core.cel.device import SeenDevice, seen
@@ -27,13 +27,16 @@ class Program:
         self.expression = expression
         self.max_cost = estimated_cost(tree, checked)
         """The worst case as the API server estimates it."""
-        self.reads: frozenset[Read] | None = reads_of(tree)
-        """All that the answer can depend on as (kind, domain, id), or None if that cannot be told."""
         self._tree = tree
         self._checked = checked
         compiler = Compiler(checked, metered=False)
         self._plain = compiler.build(tree)
         self._variables = [None] * (compiler.slots - 2)
+
+    @cached_property
+    def reads(self) -> frozenset[Read] | None:
+        """All that the answer can depend on as (kind, domain, id), or None if that cannot be told."""
+        return reads_of(self._tree)
 
     @cached_property
     def _metered(self) -> Run:
@@ -56,7 +59,7 @@ class Program:
         if view.fault:
             return EvaluationFault(view.fault)
         bounded = view.ordinary and self.max_cost <= cost_limit
-        return self._outcome(self._plain if bounded else self._metered, self._frame(view, cost_limit))
+        return _outcome(self._plain if bounded else self._metered, self._frame(view, cost_limit))
 
     def cost(self, device: Device, driver: str) -> int | EvaluationFault:
         """What evaluating it for this device costs, in the units of the limit."""
@@ -64,7 +67,7 @@ class Program:
         if view.fault:
             return EvaluationFault(view.fault)
         frame = self._frame(view, self._unlimited)
-        result = self._outcome(self._metered, frame)
+        result = _outcome(self._metered, frame)
         return result if type(result) is EvaluationFault else self._unlimited - int(frame[BUDGET])
 
     _unlimited = 100 * COST_LIMIT
@@ -75,20 +78,21 @@ class Program:
         for node in () if view.fault else _conjuncts(self._tree):
             compiler = Compiler(self._checked, metered=True)
             run = compiler.build(node)
-            if self._outcome(run, self._frame(view, COST_LIMIT)) is False:
+            if _outcome(run, self._frame(view, COST_LIMIT)) is False:
                 return self.expression[node.start : node.end]
         return ""
 
     def _frame(self, view: SeenDevice, budget: int) -> Frame:
-        return [view.fields, budget, *self._variables]
+        return [view, budget, *self._variables]
 
-    def _outcome(self, run: Run, frame: Frame) -> Any:
-        try:
-            return run(frame)
-        except Failed as failed:
-            return EvaluationFault(str(failed))
-        except BudgetSpent:
-            return EvaluationFault("operation cancelled: actual cost limit exceeded")
+
+def _outcome(run: Run, frame: Frame) -> Any:
+    try:
+        return run(frame)
+    except Failed as failed:
+        return EvaluationFault(str(failed))
+    except BudgetSpent:
+        return EvaluationFault("operation cancelled: actual cost limit exceeded")
 
 
 def _conjuncts(node: Node) -> list[Node]:

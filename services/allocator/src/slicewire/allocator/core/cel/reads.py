@@ -6,6 +6,9 @@ the expression looks at a whole domain, at all domains, or at the device itself.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from slicewire.allocator.core.cel.access import published_kind
 from slicewire.allocator.core.cel.syntax import (
     Bind,
@@ -15,6 +18,7 @@ from slicewire.allocator.core.cel.syntax import (
     Literal,
     Node,
     OptionalMap,
+    Published,
     Select,
 )
 
@@ -48,36 +52,39 @@ class _Reader:
 
     def read(self, node: Node, scope: _Scope) -> None:
         """Note what the node reads; a domain's map that is not looked into at once escapes."""
+        if isinstance(node, Literal):
+            return
         if self._looked_up(node, scope):
             return
         if self._domain(node, scope) is not None:
             raise _Everything
-        match node:
-            case Ident():
-                if scope.get(node.name) is not None:
-                    raise _Everything
-            case Bind():
-                self._bind(node, scope)
-            case OptionalMap():
-                self.read(node.target, scope)
-                self.read(node.body, {**scope, node.name: None})
-            case Fold():
-                self._fold(node, scope)
-            case _:
-                self._parts(node, scope)
+        _RULES.get(type(node), _Reader.parts)(self, node, scope)
 
-    def _parts(self, node: Node, scope: _Scope) -> None:
-        namespace = isinstance(node, Call) and node.target is not None and _is_namespace(node.target, scope)
-        for child in node.arguments if namespace and isinstance(node, Call) else node.parts:
-            self.read(child, scope)
+    def ident(self, node: Ident, scope: _Scope) -> None:
+        if scope.get(node.name) is not None:
+            raise _Everything
 
-    def _bind(self, node: Bind, scope: _Scope) -> None:
+    def optional_map(self, node: OptionalMap, scope: _Scope) -> None:
+        self.read(node.target, scope)
+        self.read(node.body, {**scope, node.name: None})
+
+    def call(self, node: Call, scope: _Scope) -> None:
+        if node.target is not None and not _is_namespace(node.target, scope):
+            self.read(node.target, scope)
+        for argument in node.arguments:
+            self.read(argument, scope)
+
+    def parts(self, node: Node, scope: _Scope) -> None:
+        for part in node.parts:
+            self.read(part, scope)
+
+    def bind(self, node: Bind, scope: _Scope) -> None:
         domain = self._domain(node.value, scope)
         if domain is None:
             self.read(node.value, scope)
         self.read(node.body, {**scope, node.name: domain})
 
-    def _fold(self, node: Fold, scope: _Scope) -> None:
+    def fold(self, node: Fold, scope: _Scope) -> None:
         self.read(node.source, scope)
         inner = {**scope, **dict.fromkeys(node.variables)}
         for part in (node.keep, node.body):
@@ -99,6 +106,8 @@ class _Reader:
 
     def _domain(self, node: Node, scope: _Scope) -> _Domain | None:
         """(kind, domain) if the node is the map of one domain."""
+        if isinstance(node, Published):
+            return node.kind, node.domain
         if isinstance(node, Ident):
             known = scope.get(node.name)
             return known if isinstance(known, tuple) else None
@@ -115,12 +124,19 @@ def _is_namespace(node: Node, scope: _Scope) -> bool:
 
 def _lookup(node: Node) -> tuple[Node | None, str | None]:
     """The container and the key of `a.k`, `a.?k`, `has(a.k)`, `a["k"]`, `a[?"k"]` and `"k" in a`."""
-    match node:
-        case Select():
-            return node.operand, node.field
-        case Call(function="_[_]" | "_[?_]", arguments=(container, Literal(value=str() as key))):
-            return container, key
-        case Call(function="@in", arguments=(Literal(value=str() as key), container)):
-            return container, key
-        case _:
-            return None, None
+    if isinstance(node, Select):
+        return node.operand, node.field
+    if not isinstance(node, Call) or node.function not in _LOOKUPS:
+        return None, None
+    container, key = node.arguments if node.function != "@in" else node.arguments[::-1]
+    return (container, key.value) if isinstance(key, Literal) and isinstance(key.value, str) else (None, None)
+
+
+_LOOKUPS = frozenset({"_[_]", "_[?_]", "@in"})
+_RULES: dict[type[Node], Callable[[_Reader, Any, _Scope], None]] = {
+    Ident: _Reader.ident,
+    Call: _Reader.call,
+    Bind: _Reader.bind,
+    Fold: _Reader.fold,
+    OptionalMap: _Reader.optional_map,
+}

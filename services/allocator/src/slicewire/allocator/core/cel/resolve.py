@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from slicewire.allocator.core.cel import types
+from slicewire.allocator.core.cel.functions import overloads_of
 from slicewire.allocator.core.cel.overload import Overload
 from slicewire.allocator.core.cel.types import DYN, Type, Unifier
 
@@ -14,13 +16,25 @@ class Resolution(NamedTuple):
     result: Type
 
 
-def resolved(
-    unifier: Unifier, declared: tuple[Overload, ...], given: tuple[Type, ...], *, member: bool
-) -> Resolution | None:
+def resolved(unifier: Unifier, function: str, given: tuple[Type, ...], *, member: bool) -> Resolution | None:
     """All that fit, since dyn may turn out to be any of them; results that differ make a dyn."""
+    if not any(kind.is_open for kind in given):
+        known = _settled(function, given, member)
+        if known is None or not known.result.is_open:
+            return known
+    return _resolved(unifier, function, given, member)
+
+
+@lru_cache(maxsize=2048)
+def _settled(function: str, given: tuple[Type, ...], member: bool) -> Resolution | None:
+    """Operands of known types settle a call whatever surrounds it; most calls are of a few such kinds."""
+    return _resolved(Unifier(), function, given, member)
+
+
+def _resolved(unifier: Unifier, function: str, given: tuple[Type, ...], member: bool) -> Resolution | None:
     fitting = []
     result: Type | None = None
-    for overload in declared:
+    for overload in overloads_of(function):
         if overload.member is not member or len(overload.parameters) != len(given):
             continue
         found, *wanted = _signature(unifier, overload)

@@ -47,6 +47,13 @@ class Select(Node, frozen=True, eq=False):
         return (self.operand,)
 
 
+class Published(Node, frozen=True, eq=False):
+    """`device.attributes["domain"]` or `device.capacity["domain"]`, by far the commonest beginning."""
+
+    kind: str
+    domain: str
+
+
 class Call(Node, frozen=True, eq=False):
     function: str
     target: Node | None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import msgspec
 
 DEEPEST_TYPE = 24
@@ -11,13 +13,17 @@ class TooDeep(Exception):
     """A type nested beyond reason, as only a hostile expression builds it."""
 
 
-class Type(msgspec.Struct, frozen=True):
-    """A type by name with its parameters. A variable stands for a type still to be found."""
+class Type(msgspec.Struct, frozen=True, cache_hash=True):
+    """A type by name with its parameters. A variable stands for a type still to be found.
+
+    `is_open`: it is a variable, or holds one.
+    """
 
     name: str
     parameters: tuple[Type, ...] = ()
     is_variable: bool = False
     depth: int = 0
+    is_open: bool = False
 
     def __str__(self) -> str:
         if self.name == "type" and self.parameters:
@@ -39,11 +45,17 @@ DEVICE = Type("kubernetes.DRADevice")
 _NULLABLE = frozenset({QUANTITY, SEMVER, URL, FORMAT, IP, CIDR, DEVICE, TIMESTAMP, DURATION})
 
 
+def variable(name: str) -> Type:
+    return Type(name, is_variable=True, is_open=True)
+
+
+@lru_cache(maxsize=1024)
 def parametrised(name: str, *parameters: Type) -> Type:
+    """The same type is the same object as long as it is remembered, so comparing is cheap."""
     depth = 1 + max(parameter.depth for parameter in parameters)
     if depth > DEEPEST_TYPE:
         raise TooDeep
-    return Type(name, parameters, depth=depth)
+    return Type(name, parameters, depth=depth, is_open=any(parameter.is_open for parameter in parameters))
 
 
 def list_of(item: Type) -> Type:
@@ -76,7 +88,7 @@ class Unifier:
 
     def fresh(self) -> Type:
         self._made += 1
-        return Type(f"_{self._made}", is_variable=True)
+        return variable(f"_{self._made}")
 
     def renamed(self, kinds: tuple[Type, ...]) -> tuple[Type, ...]:
         """A declaration's types with variables of their own for this one use."""
@@ -88,19 +100,19 @@ class Unifier:
             if kind.name not in fresh:
                 fresh[kind.name] = self.fresh()
             return fresh[kind.name]
-        if not kind.parameters:
+        if not kind.is_open:
             return kind
         return parametrised(kind.name, *(self._rename(inner, fresh) for inner in kind.parameters))
 
     def resolved(self, kind: Type, final: bool = False) -> Type:
         """The type with its found variables filled in; finally, what stayed open is dyn."""
+        if not kind.is_open:
+            return kind
         if kind.is_variable:
             known = self._bound.get(kind.name)
             if known is not None:
                 return self.resolved(known, final)
             return DYN if final else kind
-        if not kind.parameters:
-            return kind
         return parametrised(kind.name, *(self.resolved(inner, final) for inner in kind.parameters))
 
     def accepts(self, wanted: tuple[Type, ...], given: tuple[Type, ...]) -> bool:
@@ -118,6 +130,8 @@ class Unifier:
         return first if _is_no_more_specific(first, second) else second
 
     def _unify(self, one: Type, other: Type) -> bool:
+        if one is other and not one.is_open:
+            return True
         if other.is_variable:
             return self._bind(other, one)
         if one.is_variable:

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from slicewire.allocator.core.cel.faults import Failed, Rejected
 from slicewire.allocator.core.cel.functions.clauses import format_fault
 from slicewire.allocator.core.cel.functions.regex import pattern_fault
 from slicewire.allocator.core.cel.functions.times import parsed_duration, parsed_timestamp
-from slicewire.allocator.core.cel.syntax import Call, ListLiteral, Literal, Node, walk
+from slicewire.allocator.core.cel.syntax import Call, ListLiteral, Literal, Node
 from slicewire.allocator.core.cel.types import Type
 
 
-def check_written(tree: Node, types: Mapping[Node, Type]) -> None:
+def check_written(calls: Iterable[Call], types: Mapping[Node, Type]) -> None:
     """Refuse what can never be read."""
-    for node, _ in walk(tree):
-        if not isinstance(node, Call):
-            continue
-        if node.function in _ARGUMENTS:
-            _check_argument(node)
-        if node.function == "format":
-            _check_format(node, types)
+    for call in calls:
+        if call.function in _ARGUMENTS:
+            _check_argument(call)
+        elif call.function == "format":
+            _check_format(call, types)
 
 
 def _check_argument(call: Call) -> None:

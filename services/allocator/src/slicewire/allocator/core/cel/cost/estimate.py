@@ -7,12 +7,17 @@ publishes come from the limits of resource.k8s.io.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from functools import reduce
+from operator import or_
+from typing import Any
+
+import msgspec
 
 from slicewire.allocator.core.cel import types
-from slicewire.allocator.core.cel.check import Checked
+from slicewire.allocator.core.cel.checked import Checked
 from slicewire.allocator.core.cel.cost.limits import size_at
-from slicewire.allocator.core.cel.cost.prices import Operand
+from slicewire.allocator.core.cel.cost.loops import COLLECTS, LOOPS
+from slicewire.allocator.core.cel.cost.prices import Estimate, Operand
 from slicewire.allocator.core.cel.cost.ranges import (
     NEW_LIST,
     NEW_MAP,
@@ -35,6 +40,7 @@ from slicewire.allocator.core.cel.syntax import (
     MapLiteral,
     Node,
     OptionalMap,
+    Published,
     Select,
 )
 from slicewire.allocator.core.cel.values import size_of
@@ -45,7 +51,7 @@ _SELECTABLE = frozenset({"map", types.DEVICE.name})
 _SCALARS = frozenset({"bool", "double", "duration", "int", "timestamp", "uint"})
 
 
-class Entry(NamedTuple):
+class Entry(msgspec.Struct, frozen=True):
     """What a list or map holds: the size of a key and of a value."""
 
     is_list: bool
@@ -56,7 +62,7 @@ class Entry(NamedTuple):
         return None if other is None else Entry(self.is_list, self.key | other.key, self.value | other.value)
 
 
-class Worth(NamedTuple):
+class Worth(msgspec.Struct, frozen=True):
     """The estimate of one node. The path leads from the device to it, if it comes from there."""
 
     cost: int
@@ -77,14 +83,12 @@ class _Estimator:
     def worth(self, node: Node) -> Worth:
         return _RULES[type(node)](self, node)
 
-    def _sized(self, node: Node, worth: Worth) -> Worth:
-        """The size if it was not computed: by the limits of the device, else by the type."""
-        if worth.size is not None:
-            return worth
-        size = size_at(worth.path) if worth.path else None
+    def _found(self, node: Node, cost: int, path: Path = (), entry: Entry | None = None) -> Worth:
+        """The worth of what was not computed: its size is by the limits of the device, else by the type."""
+        size = size_at(path) if path else None
         if size is None and _is_scalar(self._checked.types[node]):
-            size = exactly(1)
-        return worth._replace(size=size)
+            size = _ONE
+        return Worth(cost, size, path, entry)
 
     def literal(self, node: Literal) -> Worth:
         return Worth(0, exactly(size_of(node.value)))
@@ -92,36 +96,48 @@ class _Estimator:
     def ident(self, node: Ident) -> Worth:
         known = self._scope.get(node.name)
         if known is None:
-            return self._sized(node, Worth(1, path=(node.name,)))
-        found = self._sized(node, Worth(1, path=known.path, entry=known.entry))
-        return found if found.size is not None else found._replace(size=known.size)
+            return self._found(node, 1, (node.name,))
+        found = self._found(node, 1, known.path, known.entry)
+        return found if found.size is not None else Worth(1, known.size, known.path, known.entry)
 
     def select(self, node: Select) -> Worth:
         if node in self._checked.names:
             return Worth(1)
         operand = self.worth(node.operand)
         if node.test:
-            return self._sized(node, Worth(operand.cost))
+            return self._found(node, operand.cost)
         if node.optional:
-            return self._sized(node, Worth(saturated(operand.cost + 1)))
+            return self._found(node, saturated(operand.cost + 1))
         step = self._checked.types[node.operand].name in _SELECTABLE
-        return self._sized(node, Worth(saturated(operand.cost + step), path=_below(operand.path, node.field)))
+        return self._found(node, saturated(operand.cost + step), _below(operand.path, node.field))
+
+    def published(self, node: Published) -> Worth:
+        return _PUBLISHED[node.kind]
 
     def call(self, node: Call) -> Worth:
         if node.function == "dyn" and node.target is None:
             argument = self.worth(node.arguments[0])
-            return argument._replace(cost=saturated(argument.cost + 1))
+            return Worth(saturated(argument.cost + 1), argument.size, argument.path, argument.entry)
         given = node.arguments if node in self._checked.names else node.operands
-        worths = [self.worth(operand) for operand in given]
+        worths = tuple([self.worth(operand) for operand in given])
+        estimate = self._estimate(node, given, worths)
+        cost = saturated(estimate.cost + sum([worth.cost for worth in worths]))
+        return self._with_contents(node, Worth(cost, estimate.size), worths)
+
+    def _estimate(self, node: Call, given: tuple[Node, ...], worths: tuple[Worth, ...]) -> Estimate:
+        """The dearest of what may be called; its result has the size of any of them."""
+        overloads = self._checked.overloads[node]
+        only = overloads[0].price.always if len(overloads) == 1 else None
+        if only is not None:
+            return only
         operands = tuple(map(self._operand, given, worths))
-        most, size = 0, None
-        for overload in self._checked.overloads[node]:
-            estimate = overload.price.estimate(operands)
-            most = max(most, estimate.cost)
-            if estimate.size is not None:
-                size = estimate.size if size is None else size | estimate.size
-        worth = Worth(saturated(most + sum(worth.cost for worth in worths)), size)
-        return self._sized(node, self._with_contents(node, worth, worths))
+        first, *others = [overload.price.estimate(operands) for overload in overloads]
+        if not others:
+            return first
+        known = [each.size for each in (first, *others) if each.size is not None]
+        return Estimate(
+            max(first.cost, *(each.cost for each in others)), reduce(or_, known) if known else None
+        )
 
     def _operand(self, node: Node, worth: Worth) -> Operand:
         kind = self._checked.types[node]
@@ -132,16 +148,20 @@ class _Estimator:
         literal = node.value if isinstance(node, Literal) else None
         return Operand(worth.size or UNKNOWN, kind.name, item, literal)
 
-    def _with_contents(self, node: Call, worth: Worth, worths: list[Worth]) -> Worth:
+    def _with_contents(self, node: Call, worth: Worth, worths: tuple[Worth, ...]) -> Worth:
         """What indexing leads to, and what a sum of lists holds."""
         if node.function == "_[_]" and not self._is_optional(node.arguments[0]):
             container = worths[0]
-            inside = container.entry.value if container.entry else None
             step = "@items" if self._checked.types[node.arguments[0]].name == "list" else "@values"
-            return worth._replace(path=_below(container.path, step), size=inside)
-        if node.function == "_+_" and worths[0].entry is not None:
-            return worth._replace(entry=worths[0].entry.joined(worths[1].entry))
-        return worth
+            path = _below(container.path, step)
+            if container.entry:
+                return Worth(worth.cost, container.entry.value, path)
+            return self._found(node, worth.cost, path)
+        summed = worths[0].entry if node.function == "_+_" else None
+        entry = summed.joined(worths[1].entry) if summed else None
+        if worth.size is None:
+            return self._found(node, worth.cost, entry=entry)
+        return Worth(worth.cost, worth.size, entry=entry)
 
     def _is_optional(self, node: Node) -> bool:
         return self._checked.types[node].name == "optional_type"
@@ -197,18 +217,18 @@ class _Estimator:
         target = self.worth(node.target)
         body = self._inside({node.name: Worth(0)}, node.body)
         present = NEW_LIST + target.cost + 1 + body.cost + (not node.flat)
-        return self._sized(node, Worth(saturated(target.cost + 1 + max(present, 1))))
+        return self._found(node, saturated(target.cost + 1 + max(present, 1)))
 
     def fold(self, node: Fold) -> Worth:
         source = self.worth(node.source)
         variables: dict[str, Worth] = dict(zip(node.variables, self._variables(node, source), strict=True))
         keep = None if node.keep is None else self._inside(variables, node.keep)
         body = self._inside(variables, node.body)
-        price = _LOOPS[node.kind]
+        price = LOOPS[node.kind]
         step = price.step(0 if keep is None else keep.cost, body.cost, keep is not None)
         count = source.size or UNKNOWN
         cost = saturated(source.cost + price.once + saturated(count.most * step))
-        if node.kind in _COLLECTS:
+        if node.kind in COLLECTS:
             return Worth(cost, count, entry=self._collected(node, body, variables))
         return Worth(cost, exactly(1))
 
@@ -235,27 +255,13 @@ class _Estimator:
         return Entry(True, exactly(1), exactly(0) | (item or UNKNOWN))
 
 
-class _Loop(NamedTuple):
-    """The overhead of a loop: `once`, then `step(keep, body, has_keep)` for each element."""
-
-    once: int
-    step: Callable[[int, int, bool], int]
-
-
-def _collecting(each: int, kept: int = 1) -> Callable[[int, int, bool], int]:
-    return lambda keep, body, has_keep: keep + max(each + body, kept) if has_keep else each + body
-
-
-_LOOPS = {
-    FoldKind.ALL: _Loop(1, lambda _keep, body, _has: 3 + body),
-    FoldKind.EXISTS: _Loop(1, lambda _keep, body, _has: 4 + body),
-    FoldKind.EXISTS_ONE: _Loop(2, lambda _keep, body, _has: 2 + body),
-    FoldKind.LIST: _Loop(NEW_LIST + 1, _collecting(NEW_LIST + 2)),
-    FoldKind.FILTER: _Loop(NEW_LIST + 1, lambda _keep, body, _has: NEW_LIST + 3 + body),
-    FoldKind.MAP: _Loop(NEW_MAP + 1, _collecting(3)),
-    FoldKind.MAP_ENTRY: _Loop(NEW_MAP + 1, _collecting(2)),
+_PUBLISHED = {
+    kind: Worth(3, size_at(("device", kind, "@values")), ("device", kind, "@values"))
+    for kind in ("attributes", "capacity")
 }
-_COLLECTS = frozenset({FoldKind.LIST, FoldKind.FILTER, FoldKind.MAP, FoldKind.MAP_ENTRY})
+
+
+_ONE = exactly(1)
 
 
 def _below(path: Path, step: str) -> Path:
@@ -271,6 +277,7 @@ _RULES: dict[type[Node], Callable[[_Estimator, Any], Worth]] = {
     Literal: _Estimator.literal,
     Ident: _Estimator.ident,
     Select: _Estimator.select,
+    Published: _Estimator.published,
     Call: _Estimator.call,
     Logic: _Estimator.logic,
     Choice: _Estimator.choice,

@@ -8,7 +8,9 @@ first operand.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from slicewire.allocator.core.cel.cost.ranges import (
     MOST,
@@ -23,7 +25,7 @@ from slicewire.allocator.core.cel.cost.ranges import (
 from slicewire.allocator.core.cel.values import size_of
 
 
-class Operand(NamedTuple):
+class Operand(msgspec.Struct, frozen=True):
     """What the estimate knows of one operand. `literal` is the value if it is written out."""
 
     size: Size
@@ -32,21 +34,26 @@ class Operand(NamedTuple):
     literal: Any = None
 
 
-class Estimate(NamedTuple):
+class Estimate(msgspec.Struct, frozen=True):
     cost: int
     size: Size | None = None
 
 
-class Price(NamedTuple):
-    """`by_result`: the charge goes by what came out; every other charge is made before the work."""
+class Price(msgspec.Struct, frozen=True):
+    """`by_result`: the charge goes by what came out; every other charge is made before the work.
+
+    `always`: the estimate, where the operands do not matter.
+    """
 
     estimate: Callable[[tuple[Operand, ...]], Estimate]
     charge: Callable[[tuple[Any, ...], Any], int]
     by_result: bool = False
+    always: Estimate | None = None
 
 
 def fixed(cost: int) -> Price:
-    return Price(lambda _: Estimate(cost), lambda _values, _result: cost)
+    estimate = Estimate(cost)
+    return Price(lambda _: estimate, lambda _values, _result: cost, always=estimate)
 
 
 NOMINAL = fixed(1)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+
+import msgspec
 
 MOST = 2**64 - 1
 PER_CHARACTER = 0.1
@@ -11,7 +12,7 @@ PER_PATTERN_CHARACTER = 0.25
 NEW_LIST, NEW_MAP = 10, 30
 
 
-class Size(NamedTuple):
+class Size(msgspec.Struct, frozen=True, gc=False):
     """The least and the most elements or characters a value may have."""
 
     least: int

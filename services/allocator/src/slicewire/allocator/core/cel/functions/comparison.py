@@ -43,12 +43,8 @@ def compared(mark: str, compare: Comparison) -> Comparison:
     return run
 
 
-ORDERINGS = {
-    "<": compared("<", operator.lt),
-    "<=": compared("<=", operator.le),
-    ">": compared(">", operator.gt),
-    ">=": compared(">=", operator.ge),
-}
+BY_MARK: dict[str, Comparison] = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+ORDERINGS = {mark: compared(mark, compare) for mark, compare in BY_MARK.items()}
 _NUMBER_KINDS = ("int", "uint", "double")
 
 

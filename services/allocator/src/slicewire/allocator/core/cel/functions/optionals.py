@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from slicewire.allocator.core.cel.faults import Failed
+from slicewire.allocator.core.cel.faults import Failed, no_such_overload
 from slicewire.allocator.core.cel.functions.times import is_zero_time
 from slicewire.allocator.core.cel.overload import overload
-from slicewire.allocator.core.cel.values import NONE, Optional
+from slicewire.allocator.core.cel.values import NONE, Optional, kind_of
 
 
 def present(value: Any) -> Optional:
@@ -23,10 +23,18 @@ def _present_unless_zero(value: Any) -> Optional:
     return NONE if type(value) is Optional and not value.items else present(value)
 
 
-def value_of(optional: Optional) -> Any:
-    if not optional.items:
+def value_of(optional: Any) -> Any:
+    items = _items(optional, "value")
+    if not items:
         raise Failed("optional.none() dereference")
-    return optional.items[0]
+    return items[0]
+
+
+def _items(optional: Any, function: str) -> tuple[Any, ...]:
+    """`or` of a dyn may give what is no optional, whatever its type says."""
+    if type(optional) is not Optional:
+        raise no_such_overload(function, kind_of(optional))
+    return optional.items
 
 
 def _unwrapped(optionals: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -47,7 +55,7 @@ OVERLOADS = (
     overload("optional.ofNonZeroValue(A) -> optional(A)", _present_unless_zero),
     overload("optional.none() -> optional(A)", lambda: NONE),
     overload("optional(A).value() -> A", value_of),
-    overload("optional(A).hasValue() -> bool", lambda optional: bool(optional.items)),
+    overload("optional(A).hasValue() -> bool", lambda optional: bool(_items(optional, "hasValue"))),
     overload("optional(A).or(optional(A)) -> optional(A)", chosen_by_compiler),
     overload("optional(A).orValue(A) -> A", chosen_by_compiler),
     overload("list(A).first() -> optional(A)", lambda items: Optional(items[:1])),

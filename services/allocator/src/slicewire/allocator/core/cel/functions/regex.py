@@ -52,7 +52,7 @@ def _readable(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
-def _matches(text: str, pattern: str) -> bool:
+def matches(text: str, pattern: str) -> bool:
     """Thousands of devices have the same few product names: the answer for a short text is remembered."""
     return _remembered(text, pattern) if len(text) <= _SHORT else _searched(text, pattern)
 
@@ -84,8 +84,8 @@ def _find_all(text: str, pattern: str, limit: int = -1) -> tuple[str, ...]:
 
 
 OVERLOADS = (
-    overload("matches(string, string) -> bool", _matches, MATCHING),
-    overload("string.matches(string) -> bool", _matches, MATCHING),
+    overload("matches(string, string) -> bool", matches, MATCHING),
+    overload("string.matches(string) -> bool", matches, MATCHING),
     overload("string.find(string) -> string", _find, FINDING),
     overload("string.findAll(string) -> list(string)", _find_all, FINDING),
     overload("string.findAll(string, int) -> list(string)", _find_all, FINDING),

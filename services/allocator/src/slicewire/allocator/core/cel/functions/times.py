@@ -1,5 +1,4 @@
-"""Timestamps and durations: parsing, writing, and their parts. UTC and fixed offsets only: named time zones
-live in files, and nothing here reads one."""
+"""Timestamps and durations: parsing, writing, and their parts, in UTC or in a time zone."""
 
 from __future__ import annotations
 
@@ -10,6 +9,7 @@ from typing import Any, NamedTuple
 
 from slicewire.allocator.core.cel.faults import Failed
 from slicewire.allocator.core.cel.functions.arithmetic import EARLIEST, duration_of, timestamp_of
+from slicewire.allocator.core.cel.functions.zones import offset_of
 from slicewire.allocator.core.cel.overload import Overload, overload
 from slicewire.allocator.core.cel.values import Duration, Timestamp
 
@@ -23,7 +23,6 @@ _TIMESTAMP = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:[.,]([0-9]{1,64}))?"
     r"(?:Z|([+-])([0-9]{2}):([0-9]{2}))"
 )
-_ZONE = re.compile(r"([+-]?)([0-9]{1,2}):([0-9]{2})")
 
 
 def parsed_duration(text: str) -> Duration:
@@ -118,17 +117,6 @@ def _days_in(year: int, month: int) -> int:
     return _days_since_epoch(*following, 1) - _days_since_epoch(year, month, 1)
 
 
-def _zone_offset(zone: str) -> int:
-    """Nanoseconds east of UTC."""
-    if zone in {"", "UTC"}:
-        return 0
-    match = _ZONE.fullmatch(zone)
-    if match is None or int(match[3]) > 59:
-        raise Failed(f"unknown time zone {zone}: only UTC and offsets such as +02:00 are known")
-    offset = (int(match[2]) * 60 + int(match[3])) * _MINUTE
-    return -offset if match[1] == "-" else offset
-
-
 _CALENDAR: dict[str, Callable[[_Civil], int]] = {
     "getFullYear": lambda date: date.year,
     "getMonth": lambda date: date.month - 1,
@@ -146,7 +134,7 @@ _SPANS = {"getHours": _HOUR, "getMinutes": _MINUTE, "getSeconds": _SECOND, "getM
 
 def _calendar(name: str, read: Callable[[_Civil], int]) -> tuple[Overload, Overload]:
     def local(when: Timestamp, zone: str) -> int:
-        return read(_Civil.of(when.nanoseconds + _zone_offset(zone)))
+        return read(_Civil.of(when.nanoseconds + offset_of(zone, when.nanoseconds)))
 
     return (
         overload(f"timestamp.{name}() -> int", lambda when: read(_Civil.of(when.nanoseconds))),
