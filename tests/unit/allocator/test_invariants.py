@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from slicewire.allocator.core.holdings import usage_of
 from slicewire.allocator.core.search import allocate
 from slicewire.allocator.core.snapshot import Snapshot
-from slicewire.common.model import AllocationResult, Device, ResourceClaim, ResourceSlice, Unsatisfiable
+from slicewire.common.model import (
+    AllocationResult,
+    Device,
+    ResourceClaim,
+    ResourceSlice,
+    Unsatisfiable,
+    wire,
+)
 from tests.builders import (
     DRIVER,
     NODE,
@@ -165,3 +172,18 @@ def test_the_order_in_which_slices_are_told_does_not_matter(
     shuffle.shuffle(slices)  # type: ignore[attr-defined]  # a random.Random of hypothesis
 
     assert answer_of(a_snapshot(*slices), claims_for(counts, kind)) == in_order
+
+
+@given(GPUS, COUNTS, KINDS)
+def test_asking_changes_nothing_that_was_told_and_the_same_snapshot_gives_the_same_answer(
+    gpus: list[tuple[int, str]], counts: list[int], kind: str | None
+) -> None:
+    slices, claims = a_partitioned_pool(gpus), claims_for(counts, kind)
+    before = wire.encode(slices), wire.encode(claims)
+    snapshot = a_snapshot(*slices)
+
+    first = allocate(claims, snapshot, NODE)
+
+    assert allocate(claims, snapshot, NODE) == first
+    assert allocate(claims, a_snapshot(*slices), NODE) == first
+    assert (wire.encode(slices), wire.encode(claims)) == before

@@ -117,3 +117,55 @@ def test_a_false_part_is_quoted_with_its_brackets() -> None:
     assert isinstance(found, Program)
     device = Device(name=DeviceName("d"))
     assert found.false_part(device, "gpu.example.com") == "!(device.driver == 'gpu.example.com')"
+
+
+WAYS = (
+    f'device.attributes["{DRIVER}"]',
+    f"device . attributes [ '{DRIVER}' ]",
+    f'(device).attributes["{DRIVER}"]',
+    f'(device.attributes)["{DRIVER}"]',
+    f'.device.attributes[("{DRIVER}")]',
+    f'device["attributes"]["{DRIVER}"]',
+)
+
+
+@pytest.mark.parametrize("domain", WAYS[:-1])
+def test_however_it_is_written_it_is_read_and_costs_the_same(domain: str) -> None:
+    for expression in (f"{domain}.index == 3", f"{domain}['index'] == 3", f"has({domain}.index)"):
+        plain, other = program(expression.replace(domain, WAYS[0])), program(expression)
+        assert other.matches(GPU, DRIVER) is True
+        assert other.cost(GPU, DRIVER) == plain.cost(GPU, DRIVER)
+        assert (other.max_cost, other.reads) == (plain.max_cost, plain.reads)
+
+
+def test_a_field_of_the_device_is_no_key() -> None:
+    fault = compile_selector(f"{WAYS[-1]}.index == 3")
+    assert "no matching overload" in getattr(fault, "message", "")
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        '[{"attributes": {"x": {"index": 9}}}].all(device, device.attributes["x"].index == 9)',
+        'cel.bind(device, {"capacity": {"x": {"y": 9}}}, device.capacity["x"]["y"] == 9)',
+        'optional.of({"attributes": {"x": {"y": 9}}}).optMap(device, device.attributes["x"].y).value() == 9',
+        '{"driver": 9}.transformMap(i, device, device).driver == 9',
+        'cel.bind(device, {"driver": 9}, device.driver == 9)',
+    ],
+)
+def test_a_variable_may_be_called_device(expression: str) -> None:
+    assert ask(expression) is True
+
+
+def test_an_id_with_a_slash_is_nobodys() -> None:
+    device = Device(name=DeviceName("gpu-0"), attributes={"a/b/c": DeviceAttribute(int_value=1)})
+    assert ask('device.attributes["a/b"].c == 1', device) is True
+    assert ask('device.attributes["a"]["b/c"] == 1', device) == "no such key: b/c"
+
+
+def test_of_a_name_published_twice_the_last_counts() -> None:
+    one, two = DeviceAttribute(int_value=1), DeviceAttribute(int_value=2)
+    for attributes, last in (({"it": one, f"{DRIVER}/it": two}, 2), ({f"{DRIVER}/it": two, "it": one}, 1)):
+        device = Device(name=DeviceName("gpu-0"), attributes=attributes)
+        assert ask(f"attr.it == {last}", device) is True
+        assert ask(f"device.attributes.all(d, device.attributes[d] == {{'it': {last}}})", device) is True

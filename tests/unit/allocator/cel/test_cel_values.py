@@ -129,3 +129,16 @@ def test_lists_and_maps_are_looked_into(expression: str, answer: bool | str) -> 
 )
 def test_conversions_hold_or_are_errors(expression: str, answer: bool | str) -> None:
     assert ask(expression) == answer
+
+
+@pytest.mark.parametrize(
+    ("expression", "answer"),
+    [
+        ("optional.none().or(dyn(optional.of(1))).hasValue()", True),
+        ("optional.none().or(dyn(1)).hasValue()", "no such overload: hasValue(int)"),
+        ("optional.none().or(dyn('a')).value() == 1", "no such overload: value(string)"),
+        ("optional.none().or(dyn(1)).hasValue() || true", True),
+    ],
+)
+def test_what_a_dyn_passes_through_or_need_not_be_optional(expression: str, answer: bool | str) -> None:
+    assert ask(expression) == answer
