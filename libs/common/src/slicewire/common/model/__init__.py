@@ -69,6 +69,7 @@ from slicewire.common.model.node import (
     NodeSelectorRequirement,
     NodeSelectorTerm,
 )
+from slicewire.common.model.packing import PACKING, Packing
 from slicewire.common.model.pool import PoolID, ResourcePool, ResourceSlice, ResourceSliceSpec
 from slicewire.common.model.quantity import BadQuantity, Quantity
 from slicewire.common.model.refusal import (
@@ -83,6 +84,7 @@ from slicewire.common.model.semver import BadSemver, Semver
 
 __all__ = [
     "LISTED_DEVICES",
+    "PACKING",
     "AllocatedDeviceStatus",
     "AllocationResult",
     "BadQuantity",
@@ -133,6 +135,7 @@ __all__ = [
     "ObjectMeta",
     "OpaqueDeviceConfiguration",
     "OwnerReference",
+    "Packing",
     "PoolID",
     "PoolName",
     "QualifiedName",
