@@ -44,6 +44,10 @@ check: setup ## format, lint, types, import contracts, generated files, every te
 	@echo "== generated"; $(BIN)/python tools/generate.py --check
 	@echo "== tests";     $(BIN)/pytest -n 2
 
+.PHONY: soak
+soak: setup ## users and faults for DURATION seconds from a SEED, then every rule checked: violations: N
+	@$(BIN)/python -m tests.soak.run --seed $(or $(SEED),1) --duration $(or $(DURATION),60)
+
 .PHONY: cluster
 cluster: setup ## a real Kubernetes 1.36 on this machine: no container engine, root, Go for the first time
 	@$(BIN)/python -m tests.cluster up
@@ -55,6 +59,18 @@ cluster-down: setup ## stop it; nothing is left behind
 .PHONY: bench
 bench: setup ## the allocator beside Kubernetes' own, on the same inputs
 	@$(BIN)/python bench/allocator.py
+
+.PHONY: bench-service
+bench-service: setup ## durable answers over a real bus, and restarts, on 5,000 nodes
+	@$(BIN)/python -m bench.service
+
+.PHONY: bench-scale
+bench-scale: setup ## what a claim costs from 100 to 5,000 nodes, drawn as docs/performance-scale.svg
+	@$(BIN)/python -m bench.scale
+
+.PHONY: bench-packing
+bench-packing: setup ## what packing places more than first fit, and how near the optimum it is
+	@$(BIN)/python bench/packing.py
 
 .PHONY: format
 format: setup ## rewrite the sources the way ruff wants them

@@ -17,8 +17,8 @@ from slicewire.common.model import NodeName
 from slicewire.common.model.naming import NVIDIA_DRIVER
 from slicewire.common.nvml.facts import Event
 from slicewire.common.nvml.simulated import SimulatedNvml
-from slicewire.common.nvml.state import NodeState, new_node
-from slicewire.common.nvml.statefile import StateFile
+from slicewire.common.nvml.simulated.state import NodeState, new_node
+from slicewire.common.nvml.simulated.statefile import StateFile
 from slicewire.discovery.looking import Looker
 from slicewire.discovery.service import Discovery
 

@@ -6,7 +6,7 @@ import pytest
 
 from slicewire.common.messages import ClaimPrepared, Conflict, LedgerEntry, Unreadable
 from slicewire.common.model import DeviceID, DeviceName, PoolName
-from slicewire.common.nvml.statefile import StateFile
+from slicewire.common.nvml.simulated.statefile import StateFile
 from tests.component.node_prep.harness import Station, asked, held, named
 from tests.kubelet.client import KubeletError
 from tests.unit.node_prep.builders import DRIVER, NODE, POOL, a_config
