@@ -58,7 +58,7 @@ cluster-down: setup ## stop it; nothing is left behind
 
 .PHONY: bench
 bench: setup ## the allocator beside Kubernetes' own, on the same inputs
-	@$(BIN)/python bench/allocator.py
+	@$(BIN)/python -m bench.allocator
 
 .PHONY: bench-service
 bench-service: setup ## durable answers over a real bus, and restarts, on 5,000 nodes
@@ -70,7 +70,7 @@ bench-scale: setup ## what a claim costs from 100 to 5,000 nodes, drawn as docs/
 
 .PHONY: bench-packing
 bench-packing: setup ## what packing places more than first fit, and how near the optimum it is
-	@$(BIN)/python bench/packing.py
+	@$(BIN)/python -m bench.packing
 
 .PHONY: format
 format: setup ## rewrite the sources the way ruff wants them

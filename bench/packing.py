@@ -13,11 +13,11 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from packing_node import BY_MEMORY, BY_PROFILE, PROFILES, Node
-from packing_optimum import with_foresight, without_foresight
 from rich.console import Console
 from rich.table import Table
 
+from bench.packing_node import BY_MEMORY, BY_PROFILE, PROFILES, Node
+from bench.packing_optimum import with_foresight, without_foresight
 from slicewire.common.model.packing import Packing
 
 HOLD = 10.0

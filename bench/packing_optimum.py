@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Protocol
 
-from packing_node import PROFILES, Node, Placed, fits
-
+from bench.packing_node import PROFILES, Node, Placed, fits
 from slicewire.common.model.packing import Packing
 
 Gpu = tuple[tuple[int, Placed], ...]

@@ -22,6 +22,7 @@ from slicewire.common.messages import (
     LEDGERS,
     NODES,
     STATE_STREAM,
+    TAINT_RULES,
     Moment,
 )
 from slicewire.common.model import wire
@@ -30,7 +31,9 @@ _PORTION = 500
 _SILENCE_SECONDS = 20.0
 _NEARBY = 1000
 _SOURCE = "Nats-Stream-Source"
-_LASTING = tuple(channel.pattern.removesuffix(">") for channel in (INVENTORY, NODES, CLASSES, LEDGERS))
+_LASTING = tuple(
+    channel.pattern.removesuffix(">") for channel in (INVENTORY, NODES, CLASSES, TAINT_RULES, LEDGERS)
+)
 """Keys that come and go rarely. Most claims that are first heard of after an event began after it."""
 _KEEP_MORE = f"to keep more, raise max_age and max_bytes of the stream {HISTORY_STREAM}"
 

@@ -21,6 +21,7 @@ from slicewire.common.messages.catalogue import (
     PREPARE,
     PREPARED,
     RELEASE,
+    TAINT_RULES,
     UNPREPARE,
     WHATIF,
     channel_of,
@@ -52,6 +53,7 @@ from slicewire.common.messages.facts import (
     NodeObserved,
     PoolObserved,
     PreparedDevice,
+    TaintRuleObserved,
     Unreadable,
 )
 from slicewire.common.messages.requests import (
@@ -93,6 +95,7 @@ __all__ = [
     "SLICEWIRE",
     "STATE_STREAM",
     "STATE_SUBJECTS",
+    "TAINT_RULES",
     "UNPREPARE",
     "VERSION",
     "WHATIF",
@@ -122,6 +125,7 @@ __all__ = [
     "PreparedDevice",
     "ReleaseReply",
     "ReleaseRequest",
+    "TaintRuleObserved",
     "UnprepareReply",
     "Unreadable",
     "WhatIfReply",

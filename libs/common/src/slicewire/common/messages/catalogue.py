@@ -12,6 +12,7 @@ from slicewire.common.messages.facts import (
     LedgerWritten,
     NodeObserved,
     PoolObserved,
+    TaintRuleObserved,
 )
 from slicewire.common.messages.requests import (
     AllocateReply,
@@ -32,6 +33,9 @@ from slicewire.common.messages.requests import (
 INVENTORY = Channel("inventory", PoolObserved, lambda f: (f.node, f.driver), "discovery", ("node", "driver"))
 NODES = Channel("node", NodeObserved, lambda f: (f.name,), "publisher", ("node",))
 CLASSES = Channel("class", ClassObserved, lambda f: (f.device_class.metadata.name,), "publisher", ("class",))
+TAINT_RULES = Channel(
+    "taintrule", TaintRuleObserved, lambda f: (f.rule.metadata.name,), "publisher", ("rule",)
+)
 CLAIMS = Channel("claim", ClaimObserved, lambda f: (f.claim.uid,), "publisher", ("claim",))
 LEDGERS = Channel("ledger", LedgerWritten, lambda f: (f.node, f.driver), "allocator", ("node", "driver"))
 ANSWERS = Channel("answer", ClaimAnswered, lambda f: (f.claim.uid,), "allocator", ("claim",))
@@ -41,6 +45,7 @@ CATALOGUE: tuple[Channel[Fact], ...] = (
     INVENTORY,  # type: ignore[assignment]  # a tuple of channels of different facts, read only as Fact
     NODES,
     CLASSES,
+    TAINT_RULES,
     CLAIMS,
     LEDGERS,
     ANSWERS,

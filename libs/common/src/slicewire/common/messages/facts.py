@@ -15,6 +15,7 @@ from slicewire.common.model import (
     DeviceID,
     DeviceName,
     DeviceRequestAllocationResult,
+    DeviceTaintRule,
     DriverName,
     Namespace,
     NodeName,
@@ -81,6 +82,12 @@ class ClassObserved(Fact, frozen=True):
     """A DeviceClass as Kubernetes, or the admin over the bus, has it."""
 
     device_class: DeviceClass
+
+
+class TaintRuleObserved(Fact, frozen=True):
+    """A DeviceTaintRule as Kubernetes, or the admin over the bus, has it: its name and what it says."""
+
+    rule: DeviceTaintRule
 
 
 class ClaimObserved(Fact, frozen=True):

@@ -81,6 +81,7 @@ from slicewire.common.model.refusal import (
     Unsatisfiable,
 )
 from slicewire.common.model.semver import BadSemver, Semver
+from slicewire.common.model.taintrule import DeviceTaintRule, DeviceTaintRuleSpec, DeviceTaintSelector
 
 __all__ = [
     "LISTED_DEVICES",
@@ -119,6 +120,9 @@ __all__ = [
     "DeviceSelector",
     "DeviceSubRequest",
     "DeviceTaint",
+    "DeviceTaintRule",
+    "DeviceTaintRuleSpec",
+    "DeviceTaintSelector",
     "DeviceToleration",
     "DriverName",
     "ExactDeviceRequest",
