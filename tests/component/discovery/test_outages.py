@@ -16,7 +16,8 @@ from slicewire.common.bus.nats import NatsBus, connected
 from slicewire.common.bus.port import Write
 from slicewire.common.messages import INVENTORY
 from slicewire.common.model.naming import NVIDIA_DRIVER
-from tests.component.discovery.world import NODE, SimulatedNode, discovering, hears, latest
+from slicewire.common.nvml.simulated.watching import FolderWatch
+from tests.component.discovery.world import NODE, SimulatedNode, discovering, hears, latest, taints, well
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ async def test_a_restart_that_sees_something_else_goes_on_counting(
         await hears(bus, lambda pool: True)
     node.change(lambda state: state.without_gpu(1))
     async with discovering(nats_url, node):
-        pool = await hears(bus, lambda pool: len(pool.devices) == 3)
+        pool = await hears(bus, lambda pool: len(well(pool)) == 3)
         assert pool.generation == 2
 
 
@@ -55,8 +56,26 @@ async def test_what_changed_while_the_bus_was_away_is_told_when_it_is_back(
         await broker.kill()
         node.change(lambda state: state.without_gpu(0))
         await broker.start()
-        pool = await hears(bus, lambda pool: len(pool.devices) == 3)
+        pool = await hears(bus, lambda pool: len(well(pool)) == 3)
         assert pool.generation == 2
+
+
+async def test_what_befell_a_gpu_while_the_bus_was_away_outlives_the_agent(
+    broker: Broker, bus: NatsBus, node: SimulatedNode
+) -> None:
+    assert node.health_file is not None
+    file, changes = node.health_file, FolderWatch(node.health_file.parent)
+    async with discovering(broker.url, node):
+        await hears(bus, lambda pool: True)
+        await broker.kill()
+        node.befalls(0, "xid=94")
+        async with asyncio.timeout(10):
+            while '"94"' not in file.read_text():
+                await asyncio.to_thread(changes.wait, 1)
+    await broker.start()
+    async with discovering(broker.url, node):
+        pool = await hears(bus, lambda pool: bool(taints(pool)))
+        assert taints(pool).keys() == {"gpu-0"}
 
 
 async def test_a_stream_that_forgot_the_pool_is_told_again(

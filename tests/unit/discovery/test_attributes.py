@@ -5,22 +5,17 @@ from __future__ import annotations
 import pytest
 
 from slicewire.common.model import DeviceAttribute, Quantity
-from slicewire.common.nvml.facts import GpuFacts, NodeFacts
-from slicewire.discovery.core.attributes import Odd, attributes, capacity
+from slicewire.discovery.core.attributes import Odd, numbers, shared_attributes, sorted_out
 from slicewire.discovery.core.pci import PciGpu
-from tests.unit.discovery.builders import a_gpu, a_node, a_place
+from tests.unit.discovery.builders import a_gpu, a_node, a_place, seen, the
 
 BARE = PciGpu("0000:1a:00.0")
 
 
-def _known(gpu: GpuFacts, node: NodeFacts | None = None, place: PciGpu = BARE) -> dict[str, DeviceAttribute]:
-    known, odd = attributes(node or a_node(gpu), gpu, place)
-    assert odd == ()
-    return dict(known)
-
-
 def test_a_gpu_on_a_machine_that_knows_its_place_says_all() -> None:
-    assert _known(a_gpu(addressing_mode="HMM"), place=a_place(root="pci0000:64", numa="1")) == {
+    node = a_node(a_gpu(addressing_mode="HMM"))
+    device = the(seen(node, a_place(root="pci0000:64", numa="1")), "gpu-0")
+    assert device.attributes == {
         "type": DeviceAttribute(string="gpu"),
         "uuid": DeviceAttribute(string="GPU-0"),
         "productName": DeviceAttribute(string="NVIDIA H100 80GB HBM3"),
@@ -38,7 +33,7 @@ def test_a_gpu_on_a_machine_that_knows_its_place_says_all() -> None:
 
 def test_what_the_machine_does_not_know_is_left_out() -> None:
     left_out = {"addressingMode", "resource.kubernetes.io/pcieRoot", "resource.kubernetes.io/numaNode"}
-    assert not left_out & set(_known(a_gpu()))
+    assert not left_out & set(the(seen(a_node(a_gpu())), "gpu-0").attributes)
 
 
 @pytest.mark.parametrize(
@@ -46,28 +41,33 @@ def test_what_the_machine_does_not_know_is_left_out() -> None:
     [("570.170.01", "570.170.1"), ("580.126.20", "580.126.20"), ("13.0", "13.0.0"), ("550", "550.0.0")],
 )
 def test_versions_are_made_strict(says: str, published: str) -> None:
-    gpu = a_gpu()
-    known = _known(gpu, a_node(gpu, driver_version=says))
+    known, odd = shared_attributes(a_node(driver_version=says), a_gpu(), BARE)
     assert known["driverVersion"] == DeviceAttribute(version=published)
+    assert odd == ()
 
 
 @pytest.mark.parametrize("says", ["", "unknown", "1.2.3.4", "99999999999999999999", "1-" + "x" * 61])
 def test_a_version_that_is_none_is_left_out_and_said(says: str) -> None:
-    gpu = a_gpu()
-    known, (odd,) = attributes(a_node(gpu, driver_version=says), gpu, BARE)
+    known, (odd,) = shared_attributes(a_node(driver_version=says), a_gpu(), BARE)
     assert "driverVersion" not in known
     assert odd.name == "driverVersion"
-    assert known["productName"] == DeviceAttribute(string=gpu.product_name)
+    assert known["productName"] == DeviceAttribute(string="NVIDIA H100 80GB HBM3")
 
 
 def test_a_value_longer_than_kubernetes_takes_is_left_out_and_said() -> None:
-    gpu = a_gpu(product_name="é" * 33)
-    known, odd = attributes(a_node(gpu), gpu, BARE)
+    known, odd = shared_attributes(a_node(), a_gpu(product_name="é" * 33), BARE)
     assert "productName" not in known
     assert odd == (Odd("productName", f"'{'é' * 33}' has 66 bytes, more than the 64 Kubernetes takes"),)
-    assert "productName" in _known(a_gpu(product_name="é" * 32))
+    assert "productName" in shared_attributes(a_node(), a_gpu(product_name="é" * 32), BARE)[0]
+
+
+def test_a_number_that_no_attribute_holds_is_left_out_and_said() -> None:
+    known, (odd,) = sorted_out(tuple(numbers({"good": 2**63 - 1, "odd": 2**63, "none": None})))
+    assert list(known) == ["good"]
+    assert odd == Odd("odd", f"{2**63} is more than an attribute holds")
 
 
 def test_memory_is_exact_and_absent_where_unknown() -> None:
-    assert capacity(a_gpu(memory_bytes=81559 * 1024**2))["memory"].value == Quantity("81559Mi")
-    assert capacity(a_gpu(memory_bytes=None)) == {}
+    known = the(seen(a_node(a_gpu(memory_bytes=81559 * 1024**2))), "gpu-0")
+    assert known.capacity["memory"].value == Quantity("81559Mi")
+    assert the(seen(a_node(a_gpu(memory_bytes=None))), "gpu-0").capacity == {}

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from slicewire.common.model import Device, wire
-from slicewire.common.nvml.facts import GpuFacts, NodeFacts, NvmlAbsent, Unseen
-from slicewire.common.nvml.partitions import Mig
-from slicewire.discovery.core.inventory import Inventory, inventory
-from slicewire.discovery.core.pci import PciGpu
-from tests.unit.discovery.builders import a_gpu, a_node, a_place
-
-
-def _names(found: Inventory) -> list[str]:
-    return [device.name for device in found.devices]
+from slicewire.common.nvml.facts import GpuFacts, NvmlAbsent, Unseen
+from slicewire.discovery.core.inventory import Look, inventory
+from slicewire.discovery.core.policy import Choice, Match, NodePolicy, Partitions, Rule
+from tests.unit.discovery.builders import (
+    DYNAMIC,
+    GPU,
+    VFIO,
+    a_gpu,
+    a_mig,
+    a_node,
+    a_place,
+    names_of,
+    remarks,
+    seen,
+)
 
 
 def test_devices_are_named_by_minor_and_ordered_by_bus() -> None:
@@ -24,26 +28,31 @@ def test_devices_are_named_by_minor_and_ordered_by_bus() -> None:
         a_gpu(2, pci_bus_id="00000000:4A:00.0"),
         a_gpu(0, pci_bus_id="00000000:1B:00.0"),
     )
-    assert _names(inventory(node, ())) == ["gpu-10", "gpu-0", "gpu-2"]
+    assert names_of(seen(node)) == ["gpu-10", "gpu-0", "gpu-2"]
 
 
 def test_a_gpu_that_cannot_be_read_is_unseen_and_the_others_are_offered() -> None:
     lost = Unseen("GPU 1", "GPU is lost", "00000000:1B:00.0")
-    found = inventory(a_node(a_gpu(0), unseen=(lost,)), (a_place("1a"), a_place("1b")))
-    assert _names(found) == ["gpu-0"]
+    found = seen(a_node(a_gpu(0), unseen=(lost,)), a_place("1a"), a_place("1b"))
+    assert names_of(found) == ["gpu-0"]
     assert found.unseen == (lost,)
 
 
+def test_a_part_of_a_gpu_that_cannot_be_read_is_said_and_the_gpu_is_offered() -> None:
+    unread = Unseen("GPU 0 NVLink", "Unknown Error", "00000000:1A:00.0")
+    found = seen(a_node(a_gpu(0, unread=(unread,))))
+    assert names_of(found) == ["gpu-0"]
+    assert found.unseen == (unread,)
+
+
 def test_without_nvml_there_are_no_devices_and_its_reason() -> None:
-    found = inventory(NvmlAbsent("Driver Not Loaded"), ())
-    assert found == Inventory((), (Unseen("NVML", "Driver Not Loaded"),))
+    found = seen(NvmlAbsent("Driver Not Loaded"))
+    assert (found.devices, found.unseen) == ((), (Unseen("NVML", "Driver Not Loaded"),))
 
 
 def test_a_gpu_on_the_bus_that_nvml_does_not_have_is_said_with_who_has_it() -> None:
-    found = inventory(
-        a_node(a_gpu(0)), (a_place("1a"), a_place("1b", driver="vfio-pci"), a_place("4a", driver=""))
-    )
-    assert [(one.what, one.reason.partition("; ")[2]) for one in found.unseen] == [
+    found = seen(a_node(a_gpu(0)), a_place("1a"), a_place("1b", driver="vfio-pci"), a_place("4a", driver=""))
+    assert [(what, reason.partition("; ")[2]) for what, reason in remarks(found)] == [
         ("0000:1b:00.0", "kernel driver vfio-pci has it"),
         ("0000:4a:00.0", "no driver has it"),
     ]
@@ -52,9 +61,11 @@ def test_a_gpu_on_the_bus_that_nvml_does_not_have_is_said_with_who_has_it() -> N
 @pytest.mark.parametrize(
     ("second", "words"),
     [
-        (a_gpu(1, mig=Mig(enabled=True, pending=True)), "MIG mode is on"),
+        (a_gpu(1, mig=a_mig(enabled=True)), "MIG mode is on and there are no partitions"),
         (a_gpu(1, pci_bus_id="bus 27"), "'bus 27' is not domain:bus:device.function"),
         (a_gpu(1, uuid=""), "no UUID"),
+        (a_gpu(1, uuid="G" * 65), "longer than the 64 bytes"),
+        (a_gpu(1, memory_bytes=-1), "memory of -1 bytes is negative"),
         (a_gpu(-1), "minor number -1"),
         (a_gpu(0, uuid="GPU-x", pci_bus_id="00000000:1B:00.0"), "minor number 0 is also that of GPU-0"),
         (a_gpu(1, uuid="GPU-0"), "GPU-0 is also the UUID of gpu-0"),
@@ -62,58 +73,62 @@ def test_a_gpu_on_the_bus_that_nvml_does_not_have_is_said_with_who_has_it() -> N
     ],
 )
 def test_a_gpu_that_cannot_be_offered_is_said_and_the_first_is_offered(second: GpuFacts, words: str) -> None:
-    found = inventory(a_node(a_gpu(0), second), ())
-    assert _names(found) == ["gpu-0"]
-    (unseen,) = found.unseen
-    assert unseen.what == f"gpu-{second.minor}"
-    assert words in unseen.reason
+    found = seen(a_node(a_gpu(0), second))
+    assert names_of(found) == ["gpu-0"]
+    ((what, reason),) = remarks(found)
+    assert what == f"gpu-{second.minor}"
+    assert words in reason
 
 
 def test_an_odd_value_costs_the_value_not_the_gpu() -> None:
-    found = inventory(a_node(a_gpu(0, cuda_compute_capability="?")), ())
-    assert _names(found) == ["gpu-0"]
-    assert [one.what for one in found.unseen] == ["gpu-0 cudaComputeCapability"]
+    found = seen(a_node(a_gpu(0, cuda_compute_capability="?")))
+    assert names_of(found) == ["gpu-0"]
+    assert [what for what, _ in remarks(found)] == ["gpu-0 cudaComputeCapability"]
 
 
-_TEXT = st.text(max_size=80)
-_BUS = st.one_of(_TEXT, st.from_regex(r"0000(0000)?:[0-9A-F]{2}:00\.0", fullmatch=True))
-_GPUS = st.builds(
-    GpuFacts,
-    minor=st.integers(-1, 5),
-    uuid=_TEXT,
-    pci_bus_id=_BUS,
-    product_name=_TEXT,
-    brand=_TEXT,
-    architecture=_TEXT,
-    cuda_compute_capability=_TEXT,
-    memory_bytes=st.none() | st.integers(-1, 2**64),
-    addressing_mode=st.none() | _TEXT,
-    mig=st.none() | st.builds(Mig, enabled=st.booleans(), pending=st.booleans()),
-)
-_NODES = st.builds(
-    NodeFacts,
-    driver_version=_TEXT,
-    cuda_driver_version=_TEXT,
-    gpus=st.lists(_GPUS, max_size=6).map(tuple),
-    unseen=st.lists(st.builds(Unseen, _TEXT, _TEXT, _BUS), max_size=2).map(tuple),
-)
-_PLACES = st.lists(st.builds(PciGpu, _BUS, _TEXT, _TEXT, _TEXT), max_size=4).map(tuple)
+def test_each_gpu_is_offered_as_the_policy_says_of_it() -> None:
+    node = a_node(*(a_gpu(minor, mig=a_mig()) for minor in range(4)))
+    policy = NodePolicy(
+        rules=(
+            Rule(match=Match(names=("gpu-0",)), partitions=Partitions.DYNAMIC),
+            Rule(match=Match(pci_bus_ids=("0000:1b:00.0",)), offer=(VFIO,)),
+            Rule(match=Match(uuids=("GPU-2",)), shares=4),
+            Rule(match=Match(names=("gpu-3",)), offer=()),
+        )
+    )
+    found = inventory(Look(facts=node, on_the_bus=(a_place("1a"), a_place("1b"))), policy)
+    assert names_of(found) == [
+        "gpu-0",
+        *(f"gpu-0-mig-1g10gb-19-{start}" for start in range(4)),
+        "gpu-0-mig-4g40gb-0-0",
+        "gpu-vfio-1",
+        "gpu-2",
+    ]
+    assert [one.name for one in found.shared_counters] == ["gpu-0-counter-set"]
+    assert [device.allow_multiple_allocations for device in found.devices] == [None] * 7 + [True]
+    assert remarks(found) == [("gpu-3", "the node policy offers nothing of it")]
 
 
-@given(_NODES, _PLACES)
-def test_whatever_nvml_and_sysfs_say_what_is_offered_kubernetes_would_take(
-    node: NodeFacts, places: tuple[PciGpu, ...]
-) -> None:
-    devices = inventory(node, places).devices
-    assert len({device.name for device in devices}) == len(devices)
-    for device in devices:
-        assert wire.decode(wire.encode(device), Device) == device
-        texts = [a.string or a.version or "" for a in device.attributes.values()]
-        assert max(len(text.encode()) for text in texts) <= 64
+def test_a_gpu_that_cannot_be_cut_is_offered_whole_where_partitions_are_wanted() -> None:
+    found = seen(a_node(a_gpu(0, product_name="NVIDIA L40S")), choice=DYNAMIC)
+    assert names_of(found) == ["gpu-0"]
+    ((what, reason),) = remarks(found)
+    assert (what, reason) == (
+        "gpu-0",
+        "the node policy wants dynamic partitions: NVIDIA L40S cannot be cut into partitions",
+    )
 
 
-@given(_NODES, _PLACES)
-def test_every_gpu_is_either_offered_or_spoken_of(node: NodeFacts, places: tuple[PciGpu, ...]) -> None:
-    found = inventory(node, places)
-    said = {one.what for one in found.unseen} | set(_names(found))
-    assert {f"gpu-{gpu.minor}" for gpu in node.gpus} <= said
+def test_a_gpu_keeps_its_name_when_nvml_numbers_it_otherwise() -> None:
+    before = seen(a_node(a_gpu(0), a_gpu(1)))
+    swapped = (msgspec.structs.replace(a_gpu(0), minor=1), msgspec.structs.replace(a_gpu(1), minor=0))
+    after = seen(a_node(*swapped), names=before.names)
+    uuids = {device.name: device.attributes["uuid"].string for device in after.devices}
+    assert uuids == {"gpu-0": "GPU-0", "gpu-1": "GPU-1"}
+
+
+def test_only_what_is_offered_as_two_things_draws_from_a_counter() -> None:
+    node = a_node(a_gpu(0))
+    assert seen(node, a_place()).shared_counters == ()
+    assert seen(node, a_place(), choice=Choice(offer=(VFIO,))).shared_counters == ()
+    assert len(seen(node, a_place(), choice=Choice(offer=(GPU, VFIO))).shared_counters) == 1

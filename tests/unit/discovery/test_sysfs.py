@@ -27,10 +27,12 @@ def _put(root: Path, bus_id: str, **files: str) -> Path:
 
 def test_gpus_of_nvidia_are_found_in_order_with_their_place_and_driver(root: Path) -> None:
     _put(root, "0000:4a:00.0", vendor="0x10de\n", class_="0x030000\n")
-    device = _put(root, "0000:1a:00.0", vendor="0x10de\n", class_="0x030200\n", numa_node="1\n")
+    device = _put(
+        root, "0000:1a:00.0", vendor="0x10de\n", class_="0x030200\n", numa_node="1\n", device="0x2330\n"
+    )
     (device / "driver").symlink_to("../../../bus/pci/drivers/vfio-pci")
     assert gpus_on_the_bus(root) == (
-        PciGpu("0000:1a:00.0", "../../../devices/pci0000:00/0000:1a:00.0", "1", "vfio-pci"),
+        PciGpu("0000:1a:00.0", "../../../devices/pci0000:00/0000:1a:00.0", "1", "vfio-pci", "0x2330"),
         PciGpu("0000:4a:00.0", "../../../devices/pci0000:00/0000:4a:00.0", "", ""),
     )
 

@@ -10,6 +10,7 @@ import msgspec
 
 from slicewire.common.messages import PoolObserved
 from slicewire.common.model import ObjectMeta, ResourcePool, ResourceSlice, ResourceSliceSpec, wire
+from slicewire.common.model.slicing import SliceContent, cut_into_slices
 from slicewire.common.settings import described
 from slicewire.discovery.settings import PART, Settings
 
@@ -21,13 +22,26 @@ NVML event, and on a timer; tells only what changed. It never interprets claims 
 Kubernetes credentials."""
 
 
-class Arguments(msgspec.Struct, frozen=True):
-    once: bool
-    form: Form
+class Arguments(msgspec.Struct, frozen=True, kw_only=True):
+    """What the command line says; empty where it says nothing and the settings hold."""
+
+    once: bool = False
+    form: Form = "fact"
+    nvml_library: str = ""
+    profile: str = ""
+    policy: str = ""
 
 
 def parsed(arguments: Sequence[str]) -> Arguments:
     """Exits with usage on a wrong one, with help when asked."""
+    parser = _parser()
+    given = Arguments(**vars(parser.parse_args(arguments)))
+    if not given.once and (given.nvml_library or given.profile):
+        parser.error("--nvml-library and --profile are for --once; the settings say where a service looks")
+    return given
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="slicewire-discovery",
         description=_ABOUT,
@@ -42,8 +56,13 @@ def parsed(arguments: Sequence[str]) -> Arguments:
         default="fact",
         help="what --once prints: the fact as told on the bus, or a ResourceSlice list (default: fact)",
     )
-    given = parser.parse_args(arguments)
-    return Arguments(once=given.once, form=given.form)
+    parser.add_argument("--policy", default="", metavar="FILE", help="the node policy, before the settings'")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
+        "--nvml-library", default="", metavar="PATH", help="with --once: look through this NVML"
+    )
+    where.add_argument("--profile", default="", metavar="MODEL", help="with --once: look at a simulated node")
+    return parser
 
 
 def shown(pool: PoolObserved, form: Form) -> str:
@@ -52,29 +71,30 @@ def shown(pool: PoolObserved, form: Form) -> str:
         case "fact":
             document = wire.to_builtins(pool)
         case "resourceslices":
+            contents = cut_into_slices(pool.devices, pool.shared_counters)
             document = {
                 "apiVersion": ResourceSlice.API_VERSION,
                 "kind": "ResourceSliceList",
-                "items": [_slice(pool)],
+                "items": [_slice(pool, place, contents) for place in range(len(contents))],
             }
         case never:
             assert_never(never)
     return msgspec.json.format(wire.encode(document), indent=2).decode()
 
 
-def _slice(pool: PoolObserved) -> dict[str, Any]:
-    """A pool of full GPUs fits into one slice (128 devices)."""
+def _slice(pool: PoolObserved, place: int, contents: Sequence[SliceContent]) -> dict[str, Any]:
     found = wire.document(
         ResourceSlice(
-            metadata=ObjectMeta(name=f"{pool.node}-{pool.driver}"),
+            metadata=ObjectMeta(name=f"{place:05x}-{pool.driver}-{pool.node}"),
             spec=ResourceSliceSpec(
                 driver=pool.driver,
                 pool=ResourcePool(name=pool.pool),
                 node_name=pool.node,
-                devices=pool.devices,
+                devices=contents[place].devices,
+                shared_counters=contents[place].shared_counters,
             ),
         )
     )
     # The API requires what the model leaves out as its default.
-    found["spec"]["pool"] |= {"generation": pool.generation, "resourceSliceCount": 1}
+    found["spec"]["pool"] |= {"generation": pool.generation, "resourceSliceCount": len(contents)}
     return found

@@ -1,35 +1,58 @@
-"""One look at the node: NVML and sysfs in, the pool as it would be told out."""
+"""One look at the node: NVML, sysfs and the node policy in, the pool as it would be told out."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 
 from slicewire.common.messages import PoolObserved, Unreadable
 from slicewire.common.model import DriverName, NodeName, PoolName
 from slicewire.common.nvml.port import Nvml
-from slicewire.discovery import sysfs
-from slicewire.discovery.core.inventory import inventory
+from slicewire.discovery import pciids, sysfs
+from slicewire.discovery.core.inventory import Look, inventory
+from slicewire.discovery.core.policy import NodePolicy
 from slicewire.discovery.core.vanished import Seen
+from slicewire.discovery.namesfile import NamesFile
+from slicewire.discovery.policyfile import PolicyFile
 
 
 class Looker:
     """Looks at one node for one driver, and remembers which GPUs it saw. Blocks: call it in a thread."""
 
-    def __init__(self, nvml: Nvml, node: NodeName, driver: DriverName, sysfs_root: Path) -> None:
+    def __init__(
+        self,
+        nvml: Nvml,
+        node: NodeName,
+        driver: DriverName,
+        sysfs_root: Path,
+        policy: PolicyFile | None = None,
+        names: NamesFile | None = None,
+    ) -> None:
         self._nvml = nvml
         self._node = node
         self._driver = driver
         self._sysfs_root = sysfs_root
+        self._policy = policy or PolicyFile()
+        self._names = names or NamesFile()
         self._seen = Seen()
+        self._in_force = NodePolicy()
 
     @property
     def key(self) -> tuple[str, str]:
         """Of the pool in the inventory channel."""
         return self._node, self._driver
 
+    def policy(self) -> NodePolicy:
+        """In force at the last look."""
+        return self._in_force
+
     def look(self) -> PoolObserved:
         """The pool now; its generation is 0 until it is compared with what was told before."""
-        found = inventory(self._nvml.look(), sysfs.gpus_on_the_bus(self._sysfs_root))
+        read = self._policy.read()
+        self._in_force = read.policy
+        found = inventory(self._everything(), read.policy, self._names.names())
+        troubles = (*read.unseen, *self._names.keep(found.names))
         found, self._seen = self._seen.completed(found), self._seen.with_look(found)
         return PoolObserved(
             node=self._node,
@@ -37,5 +60,21 @@ class Looker:
             pool=PoolName(self._node),  # NVIDIA's driver names the pool after the node
             generation=0,
             devices=found.devices,
-            unreadable=tuple(Unreadable(what=one.what, reason=one.reason) for one in found.unseen),
+            shared_counters=found.shared_counters,
+            unreadable=tuple(
+                Unreadable(what=one.what, reason=one.reason) for one in (*troubles, *found.unseen)
+            ),
         )
+
+    def _everything(self) -> Look:
+        return Look(
+            facts=self._nvml.look(),
+            on_the_bus=sysfs.gpus_on_the_bus(self._sysfs_root),
+            node=self._node,
+            product_names=self._product_names,
+            iommu_fd=(self._nvml.driver_root / "dev" / "iommu").exists(),
+        )
+
+    @cached_property
+    def _product_names(self) -> Mapping[str, str]:
+        return pciids.product_names((self._nvml.driver_root, Path("/")))

@@ -1,12 +1,14 @@
-"""Look on start, on an event and on a timer; tell when what is seen differs from what was told.
+"""Look on start, on news and on a timer; tell when what is seen differs from what was told.
 
 What was told is heard from the stream, so a restart that sees the same tells nothing, and a stream
-that lost its state is told again.
+that lost its state is told again. The first news is acted on at once; when there is always more, what
+is true by then is told at a steady pace.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 
 import msgspec
 
@@ -14,22 +16,31 @@ from slicewire.common import telemetry
 from slicewire.common.bus.port import ABSENT, Bus, BusUnavailable, CaughtUp
 from slicewire.common.logs import Log
 from slicewire.common.messages import INVENTORY, PoolObserved
-from slicewire.common.nvml.port import Event, EventKind, Nvml
-from slicewire.discovery.looking import Looker
+from slicewire.common.nvml.facts import Event, EventKind
+from slicewire.discovery.checkup import Checkup
+from slicewire.discovery.core.health.pace import Pace
+from slicewire.discovery.watching import Watch
 
 RETRY_SECONDS = 1.0
 """How long after a lost bus to look and tell again."""
+DRIVER_SECONDS = 3.0
+"""How often to look for a driver that is not there: trying costs little, and pods wait for it."""
+LOOKS_PER_SECOND = 5
+LOOKS_AT_ONCE = 3
+_SOONEST_SECONDS = 0.01
+_NANOSECONDS = 1_000_000_000
 _log = Log("discovery")
 
 
 class Discovery:
     """Keeps the stream told of one node's pool."""
 
-    def __init__(self, bus: Bus, nvml: Nvml, looker: Looker, look_every_seconds: float) -> None:
+    def __init__(self, bus: Bus, watch: Watch, checkup: Checkup, look_every_seconds: float) -> None:
         self._bus = bus
-        self._nvml = nvml
-        self._looker = looker
+        self._watch = watch
+        self._checkup = checkup
         self._look_every_seconds = look_every_seconds
+        self._pace = Pace(LOOKS_PER_SECOND, LOOKS_AT_ONCE)
         self._caught_up = asyncio.Event()
         self._told: PoolObserved | None = None
         self._told_at = ABSENT
@@ -43,14 +54,19 @@ class Discovery:
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._hear_what_was_told())
-            tasks.create_task(self._look_and_tell())
+            await self._caught_up.wait()
+            await asyncio.to_thread(self._checkup.recall, self._told)
+            await self._look_and_tell()
+            tasks.create_task(self._watch.run())
+            tasks.create_task(self._keep_telling())
 
     async def _hear_what_was_told(self) -> None:
         while True:
             try:
-                async for heard in self._bus.follow(INVENTORY.under(*self._looker.key)):
+                async for heard in self._bus.follow(INVENTORY.under(*self._checkup.key)):
                     if isinstance(heard, CaughtUp):
                         self._caught_up.set()
+                        self._watch.wake()
                     elif heard.sequence > self._told_at:
                         self._remember(heard.fact, heard.sequence)
             except BusUnavailable as error:
@@ -62,14 +78,34 @@ class Discovery:
         self._told, self._told_at = told, sequence
         self._generation = max(self._generation, told.generation if told else 0)
 
-    async def _look_and_tell(self) -> None:
+    async def _keep_telling(self) -> None:
         while True:
-            await self._caught_up.wait()
-            seen = await asyncio.to_thread(self._looker.look)
-            self._is_told = await self._tell_if_it_differs(seen)
-            pause = self._look_every_seconds if self._is_told else RETRY_SECONDS
-            for event in await asyncio.to_thread(self._nvml.wait, pause):
-                _say(event)
+            await self._watch.woken(self._seconds_to_next_look())
+            await self._in_turn()
+            await self._look_and_tell()
+
+    async def _in_turn(self) -> None:
+        """More news may come meanwhile: it is part of the same look."""
+        await asyncio.sleep(self._pace.wait(time.monotonic_ns()) / _NANOSECONDS)
+        self._pace = self._pace.used(time.monotonic_ns())
+
+    async def _look_and_tell(self) -> None:
+        """What befalls a GPU while the bus is away is found, and remembered, all the same."""
+        events = self._watch.taken()
+        for event in events:
+            _say(event)
+        seen = await asyncio.to_thread(self._checkup.look, events)
+        self._is_told = self._caught_up.is_set() and await self._tell_if_it_differs(seen)
+
+    def _seconds_to_next_look(self) -> float:
+        pauses = [self._look_every_seconds]
+        if not self._is_told:
+            pauses.append(RETRY_SECONDS)
+        if self._checkup.is_without_driver():
+            pauses.append(DRIVER_SECONDS)
+        if (change := self._checkup.seconds_to_next_change()) is not None:
+            pauses.append(max(change, _SOONEST_SECONDS))
+        return min(pauses)
 
     async def _tell_if_it_differs(self, seen: PoolObserved) -> bool:
         """False when the bus did not take it: look again, then tell what is true by then."""
@@ -96,7 +132,14 @@ class Discovery:
 
 
 def _say_told(pool: PoolObserved) -> None:
-    _log.info("inventory told", node=pool.node, generation=pool.generation, devices=len(pool.devices))
+    ill = sum(bool(device.taints) for device in pool.devices)
+    _log.info(
+        "inventory told",
+        node=pool.node,
+        generation=pool.generation,
+        devices=len(pool.devices),
+        tainted=ill,
+    )
     for part in pool.unreadable:
         _log.warning("cannot be offered", node=pool.node, what=part.what, reason=part.reason)
 

@@ -20,3 +20,12 @@ class Settings(NodeAgentSettings, frozen=True, kw_only=True):
     """How often to look when NVML reports nothing."""
     sysfs_root: str = ""
     """The directory that holds sys/; empty: `/`, or the simulated node's."""
+    policy_file: str = ""
+    """The node policy (YAML): what is offered of which GPU. Empty: whole GPUs, and partitions that exist."""
+    names_file: str = ""
+    """Remembers the numbers in GPUs' names over reboots. Empty: for as long as discovery runs."""
+    health_file: str = ""
+    """Remembers what is wrong with GPUs. Empty: the stream does, for as long as it has the pool."""
+    nodes: str = ""
+    """Names of the simulated nodes that this process serves, with commas between them; `nvml_state` is then
+    the folder that holds a folder of each. Empty: the one node `node_name`."""

@@ -29,6 +29,8 @@ def _gpu(link: Path) -> PciGpu:
         path=_target(link),
         numa_node=_text(link / "numa_node"),
         kernel_driver=_target(link / "driver").rpartition("/")[2],
+        device_id=_text(link / "device"),
+        resource=_text(link / "resource"),
     )
 
 

@@ -81,7 +81,12 @@ from slicewire.common.model.refusal import (
     Unsatisfiable,
 )
 from slicewire.common.model.semver import BadSemver, Semver
-from slicewire.common.model.taintrule import DeviceTaintRule, DeviceTaintRuleSpec, DeviceTaintSelector
+from slicewire.common.model.taintrule import (
+    DeviceTaintRule,
+    DeviceTaintRuleSpec,
+    DeviceTaintRuleStatus,
+    DeviceTaintSelector,
+)
 
 __all__ = [
     "LISTED_DEVICES",
@@ -122,6 +127,7 @@ __all__ = [
     "DeviceTaint",
     "DeviceTaintRule",
     "DeviceTaintRuleSpec",
+    "DeviceTaintRuleStatus",
     "DeviceTaintSelector",
     "DeviceToleration",
     "DriverName",

@@ -7,7 +7,7 @@ each GPU has a slice to itself, so that what happens to one GPU changes one slic
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -36,22 +36,22 @@ def cut_into_slices(
 ) -> tuple[SliceContent, ...]:
     """An empty pool is one empty slice."""
     counters = (SliceContent(shared_counters=sets) for sets in _cut(shared_counters, MOST_COUNTER_SETS))
-    by_gpu = _by_gpu(devices)
-    are_partitions = len(by_gpu) < len(devices)
+    by_place = _by_place(devices)
+    are_partitions = any(place and len(group) > 1 for place, group in by_place.items())
     apart = bool(shared_counters) or (are_partitions and len(devices) > MOST_ADVANCED_DEVICES)
-    groups = by_gpu if apart else [tuple(devices)]
+    groups = by_place.values() if apart else [devices]
     most = MOST_ADVANCED_DEVICES if apart else _most(devices)
     published = (SliceContent(devices=some) for group in groups for some in _cut(group, most))
     return (*counters, *published) or (SliceContent(),)
 
 
-def _by_gpu(devices: Sequence[Device]) -> list[tuple[Device, ...]]:
-    """The devices at one place on the bus together; of others each is by itself."""
+def _by_place(devices: Sequence[Device]) -> Mapping[str, Sequence[Device]]:
+    """By place on the bus, in order; those of no place (another driver's) are together."""
     groups: dict[str, list[Device]] = {}
     for device in devices:
-        place = device.attributes.get(_PCI_BUS_ID, DeviceAttribute()).string
-        groups.setdefault(f"at {place}" if place else device.name, []).append(device)
-    return [tuple(group) for group in groups.values()]
+        place = device.attributes.get(_PCI_BUS_ID, DeviceAttribute()).string or ""
+        groups.setdefault(place, []).append(device)
+    return groups
 
 
 def _most(devices: Sequence[Device]) -> int:

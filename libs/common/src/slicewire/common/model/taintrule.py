@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -39,14 +40,21 @@ class DeviceTaintRuleSpec(Object, frozen=True):
     scheduler and eviction controller (resourceslice/tracker of 1.36)."""
 
 
+class DeviceTaintRuleStatus(Object, frozen=True):
+    """How far Kubernetes' eviction controller has come."""
+
+    conditions: tuple[Mapping[str, Any], ...] = ()
+
+
 class DeviceTaintRule(Object, frozen=True):
-    """The same in v1 (1.37), v1beta2 (1.36) and v1alpha3 (1.35). The status is the eviction controller's."""
+    """The same in v1 (1.37), v1beta2 (1.36) and v1alpha3 (1.35)."""
 
     API_VERSION: ClassVar[str] = "resource.k8s.io/v1"
     KIND: ClassVar[str] = "DeviceTaintRule"
 
     spec: DeviceTaintRuleSpec
     metadata: ObjectMeta = msgspec.field(default_factory=ObjectMeta)
+    status: DeviceTaintRuleStatus = msgspec.field(default_factory=DeviceTaintRuleStatus)
 
     @property
     def selector(self) -> DeviceTaintSelector:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import TypeVar
 
 import msgspec
 
 from slicewire.common.model import (
     CounterSet,
     Device,
-    DeviceAttribute,
     DeviceTaint,
     DriverName,
     NodeName,
@@ -22,18 +19,13 @@ from slicewire.common.model import (
     ResourceSlice,
     ResourceSliceSpec,
 )
+from slicewire.common.model.slicing import cut_into_slices
 
-MOST_DEVICES = 128
-MOST_ADVANCED_DEVICES = 64
-"""Once any device of the slice has taints, consumes counters or has a list attribute."""
-MOST_COUNTER_SETS = 8
 _SHORTEST_INDEX = 5
 _INDEX = re.compile(rf"[0-9a-f]{{{_SHORTEST_INDEX},}}")
 _RANDOM = re.compile(r"[a-z0-9]{5}")
 _MOST_GENERATED = 58
 """The API server keeps this much of a generateName, and adds five characters of its own."""
-
-_T = TypeVar("_T")
 
 
 class Owner(msgspec.Struct, frozen=True):
@@ -53,7 +45,7 @@ class PoolWanted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def desired_slices(wanted: PoolWanted) -> tuple[ResourceSlice, ...]:
-    """The slices of the pool, counters first and apart (since Kubernetes 1.35), devices in order.
+    """The slices of the pool, as `cut_into_slices` has it.
 
     An empty pool is one empty slice. The generation is 0: it depends on what is stored.
     """
@@ -84,12 +76,10 @@ def _contents(wanted: PoolWanted) -> tuple[ResourceSliceSpec, ...]:
         driver=wanted.driver, pool=ResourcePool(name=wanted.pool), node_name=wanted.owner.name
     )
     devices = tuple(_with_taints(device, wanted.taints) for device in wanted.devices)
-    counters = (
-        msgspec.structs.replace(empty, shared_counters=sets)
-        for sets in _cut(wanted.shared_counters, MOST_COUNTER_SETS)
+    return tuple(
+        msgspec.structs.replace(empty, devices=some.devices, shared_counters=some.shared_counters)
+        for some in cut_into_slices(devices, wanted.shared_counters)
     )
-    published = (msgspec.structs.replace(empty, devices=some) for some in _cut(devices, _most(devices)))
-    return (*counters, *published) or (empty,)
 
 
 def _metadata(wanted: PoolWanted, index: str) -> ObjectMeta:
@@ -107,22 +97,3 @@ def _with_taints(device: Device, taints: tuple[DeviceTaint, ...]) -> Device:
     for taint in (*device.taints, *taints):
         each.setdefault((taint.key, taint.value, taint.effect), taint)
     return msgspec.structs.replace(device, taints=tuple(each.values()))
-
-
-def _most(devices: Sequence[Device]) -> int:
-    """One limit for the whole pool: a taint more must not move devices between all slices."""
-    return MOST_ADVANCED_DEVICES if any(map(_is_advanced, devices)) else MOST_DEVICES
-
-
-def _is_advanced(device: Device) -> bool:
-    listed = any(map(_is_list, device.attributes.values()))
-    return bool(device.taints or device.consumes_counters or listed)
-
-
-def _is_list(attribute: DeviceAttribute) -> bool:
-    lists = (attribute.ints, attribute.bools, attribute.strings, attribute.versions)
-    return any(values is not None for values in lists)
-
-
-def _cut(items: Sequence[_T], most: int) -> tuple[tuple[_T, ...], ...]:
-    return tuple(tuple(items[start : start + most]) for start in range(0, len(items), most))
