@@ -103,6 +103,14 @@ def test_an_xid_is_news_once_and_old_ones_never(nvml: SimulatedNvml, path: Path)
     assert nvml.wait(0.01) == ()
 
 
+def test_an_xid_is_heard_although_a_look_came_first(nvml: SimulatedNvml, path: Path) -> None:
+    nvml.look()
+    _change(path, lambda node: node.with_xid(1, 79))
+    nvml.look()
+    assert [(event.kind, event.code) for event in nvml.wait(0)] == [(EventKind.XID, 79)]
+    assert nvml.wait(0) == ()
+
+
 def test_sysfs_beside_the_state_says_where_each_gpu_sits(nvml: SimulatedNvml) -> None:
     nvml.look()
     link = nvml.sysfs_root / "sys/bus/pci/devices/0000:4a:00.0"

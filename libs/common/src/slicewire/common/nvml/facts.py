@@ -150,7 +150,7 @@ class EventKind(StrEnum):
     UNHEARD = "unheard"
     """NVML can no longer say what happens: look again."""
     CHANGED = "changed"
-    """The simulated node was changed."""
+    """Its configuration was changed: MIG devices made or removed, or anything of a simulated node."""
 
 
 class Event(msgspec.Struct, frozen=True):

@@ -15,6 +15,7 @@ _HEARD = {
     pynvml.nvmlEventTypeDoubleBitEccError: EventKind.MEMORY_ERROR,
     pynvml.nvmlEventTypeGpuUnavailableError: EventKind.RECOVERY,
     pynvml.nvmlEventTypeGpuRecoveryAction: EventKind.RECOVERY,
+    pynvml.nvmlEventMigConfigChange: EventKind.CHANGED,
 }
 _WHOLE_GPU = 0xFFFFFFFF
 _MOST_EVENTS = 64

@@ -33,7 +33,7 @@ from slicewire.common.nvml.simulated.seeing import NVIDIA, code_of, seen
 from slicewire.common.nvml.simulated.state import BadState, NodeState, SimulatedGpu
 from slicewire.common.nvml.simulated.statefile import Signature, StateFile
 from slicewire.common.nvml.simulated.tree import plant
-from slicewire.common.nvml.simulated.watching import FolderWatch
+from slicewire.common.nvml.simulated.watching import FolderWatch, Watch
 
 T = TypeVar("T")
 _MODE_SECONDS, _INSTANCE_SECONDS, _COMPUTE_SECONDS = 1.5, 0.25, 0.1
@@ -41,19 +41,25 @@ _MODE_SECONDS, _INSTANCE_SECONDS, _COMPUTE_SECONDS = 1.5, 0.25, 0.1
 
 
 class SimulatedNvml:
-    """`NvmlControl` of the node in this state file; where there is none yet, `newborn` is put there."""
+    """`NvmlControl` of the node in this state file; where there is none yet, `newborn` is put there.
 
-    def __init__(self, path: Path, newborn: NodeState, *, takes_time: bool = False) -> None:
+    `watch` is of the folder of the state file; without one the room has its own.
+    """
+
+    def __init__(
+        self, path: Path, newborn: NodeState, *, takes_time: bool = False, watch: Watch | None = None
+    ) -> None:
         self._file = StateFile(path)
         self._takes_time = takes_time
         self._closed = threading.Event()
         self._noticed: Signature | None = None
         self._planted: Signature | None = None
         self._heard_xids: int | None = None
+        self._latest_xid = 0
         with self._file.locked():
             if not path.exists():
                 self._file.write(newborn)
-        self._watch = FolderWatch(path.parent)
+        self._watch = watch or FolderWatch(path.parent)
 
     @property
     def sysfs_root(self) -> Path:
@@ -73,7 +79,7 @@ class SimulatedNvml:
 
     def wait(self, timeout_seconds: float) -> tuple[Event, ...]:
         deadline = time.monotonic() + timeout_seconds
-        while self._file.signature() == self._noticed:
+        while self._file.signature() == self._noticed and not self._has_unheard_xids():
             left = deadline - time.monotonic()
             if left <= 0 or self._closed.is_set():
                 return ()
@@ -174,9 +180,14 @@ class SimulatedNvml:
                 self._become(bound, write=bound != state)
             self._noticed = self._planted
         state = bound
+        self._latest_xid = _last_xid(state)
         if self._heard_xids is None:  # what was reported before we came is not news
-            self._heard_xids = _last_xid(state)
+            self._heard_xids = self._latest_xid
         return state
+
+    def _has_unheard_xids(self) -> bool:
+        """A look may have noticed the change that an XID is, but only waiting hears it."""
+        return self._heard_xids is not None and self._latest_xid > self._heard_xids
 
     def _news(self) -> tuple[Event, ...]:
         try:
@@ -184,7 +195,7 @@ class SimulatedNvml:
         except BadState:
             return (Event(EventKind.CHANGED),)  # the look that follows says what is wrong with it
         fresh = tuple(xid for xid in state.xids if xid.number > (self._heard_xids or 0))
-        self._heard_xids = _last_xid(state)
+        self._heard_xids = self._latest_xid = _last_xid(state)
         return tuple(
             Event(xid.kind, xid.gpu, xid.code, xid.gpu_instance, xid.compute_instance) for xid in fresh
         ) or (Event(EventKind.CHANGED),)

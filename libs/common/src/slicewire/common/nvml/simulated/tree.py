@@ -6,49 +6,78 @@ here computes, and only `binding` hears what is written to them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 from slicewire.common.nvml.simulated.bus import plant_bus
 from slicewire.common.nvml.simulated.capabilities import plant_capabilities
+from slicewire.common.nvml.simulated.devnodes import plant_nodes
 from slicewire.common.nvml.simulated.planting import keep_only, link, say
 from slicewire.common.nvml.simulated.state import NodeState, SimulatedGpu
 
-_LIBRARIES = ("libcuda", "libnvidia-ml", "libnvidia-ptxjitcompiler")
-_CONTROL_NODES = ("nvidiactl", "nvidia-uvm", "nvidia-uvm-tools", "nvidia-modeset")
-_SMI = "#!/bin/sh\necho 'a simulated GPU has no nvidia-smi' >&2\nexit 1\n"
+_LIBRARIES = (
+    "libcuda",
+    "libcudadebugger",
+    "libnvcuvid",
+    "libnvidia-cfg",
+    "libnvidia-encode",
+    "libnvidia-ml",
+    "libnvidia-nvvm",
+    "libnvidia-opencl",
+    "libnvidia-ptxjitcompiler",
+)
+_FIRMWARE = ("gsp_ga10x.bin", "gsp_tu10x.bin")
+_PROGRAMS = (
+    "nvidia-smi",
+    "nvidia-debugdump",
+    "nvidia-persistenced",
+    "nvidia-cuda-mps-control",
+    "nvidia-cuda-mps-server",
+)
+_PROGRAM = "#!/bin/sh\necho 'a simulated GPU has no {name}' >&2\nexit 1\n"
 
 
 def plant(directory: Path, state: NodeState) -> None:
     """Make `sys/`, `proc/` and `root/` here say what the state says, and nothing else."""
     driven = tuple(gpu for gpu in state.gpus if gpu.kernel_driver == "nvidia")
+    passed_through = tuple(gpu for gpu in state.gpus if gpu.kernel_driver == "vfio-pci")
     plant_bus(directory / "sys", state.gpus)
+    _plant_vfio_names(directory / "sys/bus/pci/devices", state.gpus)
     plant_capabilities(directory / "proc", driven)
-    _plant_devices(directory / "root" / "dev", state.gpus, driven)
-    _plant_driver(directory / "root", state.driver_version)
+    plant_nodes(directory / "root/dev", driven, passed_through)
+    _plant_libraries(directory / "root/usr/lib/x86_64-linux-gnu", state.driver_version)
+    _plant_programs(directory / "root/usr/bin")
+    _plant_firmware(directory / "root/lib/firmware/nvidia", state.driver_version)
 
 
-def _plant_devices(dev: Path, gpus: Iterable[SimulatedGpu], driven: Iterable[SimulatedGpu]) -> None:
-    groups = (gpu.minor for gpu in gpus if gpu.kernel_driver == "vfio-pci")
-    vfio = {f"vfio/{group}" for group in groups}
-    nodes = {*_CONTROL_NODES, *(f"nvidia{gpu.minor}" for gpu in driven), "vfio/vfio", *vfio}
-    (dev / "vfio").mkdir(parents=True, exist_ok=True)
-    keep_only(dev, {node.partition("/")[0] for node in nodes})
-    keep_only(dev / "vfio", {node.removeprefix("vfio/") for node in nodes})
-    for node in nodes:
-        (dev / node).touch()
+def _plant_vfio_names(devices: Path, gpus: tuple[SimulatedGpu, ...]) -> None:
+    """How sysfs says which node under /dev/vfio/devices a GPU has."""
+    for gpu in gpus:
+        names = devices / gpu.pci_bus_id / "vfio-dev"
+        names.mkdir(exist_ok=True)
+        wanted = {f"vfio{gpu.minor}"} if gpu.kernel_driver == "vfio-pci" else set[str]()
+        keep_only(names, wanted)
+        for name in wanted:
+            (names / name).mkdir(exist_ok=True)
 
 
-def _plant_driver(root: Path, driver_version: str) -> None:
-    lib, bin_ = root / "usr/lib/x86_64-linux-gnu", root / "usr/bin"
-    for folder in (lib, bin_):
-        folder.mkdir(parents=True, exist_ok=True)
+def _plant_libraries(folder: Path, version: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
     for library in _LIBRARIES:
-        full = f"{library}.so.{driver_version}"
-        (lib / full).touch()
-        link(lib / f"{library}.so.1", Path(full))
-    kept = {f"{library}.so.{tail}" for library in _LIBRARIES for tail in ("1", driver_version)}
-    keep_only(lib, kept)
-    smi = bin_ / "nvidia-smi"
-    say(smi, _SMI)
-    smi.chmod(0o755)
+        full = f"{library}.so.{version}"
+        (folder / full).touch()
+        link(folder / f"{library}.so.1", Path(full))
+    keep_only(folder, {f"{library}.so.{tail}" for library in _LIBRARIES for tail in ("1", version)})
+
+
+def _plant_programs(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in _PROGRAMS:
+        say(folder / name, _PROGRAM.format(name=name))
+        (folder / name).chmod(0o755)
+
+
+def _plant_firmware(folder: Path, version: str) -> None:
+    (folder / version).mkdir(parents=True, exist_ok=True)
+    keep_only(folder, {version})
+    for name in _FIRMWARE:
+        (folder / version / name).touch()

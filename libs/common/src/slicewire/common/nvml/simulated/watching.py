@@ -11,11 +11,23 @@ import select
 import weakref
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 _IN_CLOSE_WRITE, _IN_MOVED_TO, _IN_DELETE = 0x008, 0x080, 0x200
 _IN_CLOEXEC, _IN_NONBLOCK = os.O_CLOEXEC, os.O_NONBLOCK
 _OFTEN_SECONDS = 0.01
 _MOST_BYTES = 65536
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+class Watch(Protocol):
+    """Of one folder."""
+
+    def wait(self, seconds: float) -> None:
+        """Until something in the folder changed, `wake` was called, or the time is over."""
+
+    def wake(self) -> None:
+        """Every `wait` from now on returns at once. From any thread."""
 
 
 class FolderWatch:
@@ -53,16 +65,26 @@ def _close(*numbers: int | None) -> None:
 
 
 def _watch(folder: Path) -> int | None:
-    """An inotify descriptor; None where there is no inotify, or no more of it."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    try:
-        begin, add = libc.inotify_init1, libc.inotify_add_watch
-    except AttributeError:
-        return None
-    number = int(begin(_IN_CLOEXEC | _IN_NONBLOCK))
-    if number < 0:
-        return None
-    if add(number, os.fsencode(folder), _IN_CLOSE_WRITE | _IN_MOVED_TO | _IN_DELETE) < 0:
+    """An inotify descriptor of one folder; None where there is no inotify, or no more of it."""
+    number = begin()
+    if number is not None and add(number, folder) is None:
         os.close(number)
         return None
     return number
+
+
+def begin() -> int | None:
+    """An inotify descriptor that watches nothing yet; None where there is none."""
+    try:
+        number = int(_LIBC.inotify_init1(_IN_CLOEXEC | _IN_NONBLOCK))
+    except AttributeError:
+        return None
+    return number if number >= 0 else None
+
+
+def add(number: int, folder: Path) -> int | None:
+    """The descriptor watches this folder, too; by which number it tells of it."""
+    told_as = int(
+        _LIBC.inotify_add_watch(number, os.fsencode(folder), _IN_CLOSE_WRITE | _IN_MOVED_TO | _IN_DELETE)
+    )
+    return told_as if told_as >= 0 else None
