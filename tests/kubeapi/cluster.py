@@ -63,7 +63,8 @@ class Cluster:
         self.claims = f"{RESOURCES}/namespaces/{self.prefix}/resourceclaims"
         self.templates = f"{RESOURCES}/namespaces/{self.prefix}/resourceclaimtemplates"
         self.config_maps = f"/api/v1/namespaces/{self.prefix}/configmaps"
-        self._collections = (self.slices, self.classes)
+        self.taint_rules = "/apis/resource.k8s.io/v1beta2/devicetaintrules"
+        self._collections = (self.slices, self.classes, self.taint_rules)
 
     def named(self, name: str) -> str:
         return f"{self.prefix}-{name}"
@@ -102,7 +103,7 @@ class Cluster:
     async def __aexit__(self, *_error: object) -> None:
         for collection in self._collections:
             listed = await self.ask("GET", collection)
-            for item in listed.body["items"]:
+            for item in listed.body.get("items", ()):
                 if item["metadata"]["name"].startswith(self.prefix):
                     await self.ask("DELETE", f"{collection}/{item['metadata']['name']}")
         claims = await self.ask("GET", self.claims)

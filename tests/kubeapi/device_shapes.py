@@ -1,4 +1,4 @@
-"""The shapes of `resource.k8s.io/v1` with the features 1.36 has on by default.
+"""The shapes of `resource.k8s.io` with the features 1.36 has on by default.
 
 Fields of features that are off (lists as attributes, node allocatable resources) are missing here, so they
 are dropped in silence, as a real server drops them.
@@ -147,5 +147,17 @@ DEVICE_CLASS = Record(
                 "extendedResourceName": TEXT,
             }
         ),
+    }
+)
+TAINT_RULE = Record(
+    {
+        **HEADER,
+        "spec": Record(
+            {
+                "deviceSelector": Record({"driver": TEXT, "pool": TEXT, "device": TEXT}),
+                "taint": TAINT,
+            }
+        ),
+        "status": Record({"conditions": Items(CONDITION, keys=("type",))}),
     }
 )

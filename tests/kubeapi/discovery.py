@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from tests.kubeapi.kinds import KINDS, Kind
+from tests.kubeapi.kinds import Kind
 
 _VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
 VERSION = {
@@ -21,28 +21,36 @@ VERSION = {
 }
 
 
-def documents() -> Mapping[str, Mapping[str, Any]]:
-    """Every discovery document, by its path."""
-    groups = sorted({each.group for each in KINDS if each.group})
+def documents(kinds: Collection[Kind]) -> Mapping[str, Mapping[str, Any]]:
+    """Every discovery document where these are served, by its path."""
+    groups = sorted({each.group for each in kinds if each.group})
+    groups_of = {name: _group(name, _versions(name, kinds)) for name in groups}
     found: dict[str, Mapping[str, Any]] = {
         "/version": VERSION,
         "/api": {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []},
-        "/api/v1": _resources("", "v1"),
-        "/apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": [_group(name) for name in groups]},
+        "/api/v1": _resources("", "v1", kinds),
+        "/apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": list(groups_of.values())},
     }
     for name in groups:
-        found[f"/apis/{name}"] = {"kind": "APIGroup", "apiVersion": "v1", **_group(name)}
-        found[f"/apis/{name}/v1"] = _resources(name, "v1")
+        found[f"/apis/{name}"] = {"kind": "APIGroup", "apiVersion": "v1", **groups_of[name]}
+        for version in _versions(name, kinds):
+            found[f"/apis/{name}/{version}"] = _resources(name, version, kinds)
     return found
 
 
-def _group(name: str) -> dict[str, Any]:
-    served = {"groupVersion": f"{name}/v1", "version": "v1"}
-    return {"name": name, "versions": [served], "preferredVersion": served}
+def _versions(group: str, kinds: Collection[Kind]) -> tuple[str, ...]:
+    """The stable one first, then betas, then alphas."""
+    found = {each.version for each in kinds if each.group == group}
+    return tuple(sorted(found, key=lambda version: ("alpha" in version, "beta" in version, version)))
 
 
-def _resources(group: str, version: str) -> dict[str, Any]:
-    kinds = [each for each in KINDS if (each.group, each.version) == (group, version)]
+def _group(name: str, versions: tuple[str, ...]) -> dict[str, Any]:
+    served = [{"groupVersion": f"{name}/{version}", "version": version} for version in versions]
+    return {"name": name, "versions": served, "preferredVersion": served[0]}
+
+
+def _resources(group: str, version: str, served: Collection[Kind]) -> dict[str, Any]:
+    kinds = [each for each in served if (each.group, each.version) == (group, version)]
     return {
         "kind": "APIResourceList",
         "apiVersion": "v1",

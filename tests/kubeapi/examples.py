@@ -70,6 +70,19 @@ def a_pod(name: str = "pod-1", claims: Iterable[Mapping[str, str]] = (), **spec:
     }
 
 
+def a_taint_rule(
+    name: str = "rule-1", version: str = "v1beta2", effect: str = "NoSchedule", **selector: str
+) -> Object:
+    """Without a `selector` there is none."""
+    spec: Object = {"taint": {"key": "example.com/maintenance", "effect": effect}}
+    return {
+        "apiVersion": f"resource.k8s.io/{version}",
+        "kind": "DeviceTaintRule",
+        "metadata": {"name": name},
+        "spec": {**spec, "deviceSelector": selector} if selector else spec,
+    }
+
+
 def a_node(name: str = "node-1", **labels: str) -> Object:
     return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}}
 

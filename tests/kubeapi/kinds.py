@@ -46,8 +46,20 @@ def _core(kind: str, plural: str, shape: Record, **traits: Any) -> Kind:
     return Kind("", "v1", kind, plural, shape, **traits)
 
 
-def _resource(kind: str, plural: str, shape: Record, **traits: Any) -> Kind:
-    return Kind("resource.k8s.io", "v1", kind, plural, shape, shown_when_deleted=True, **traits)
+def _resource(kind: str, plural: str, shape: Record, version: str = "v1", **traits: Any) -> Kind:
+    return Kind("resource.k8s.io", version, kind, plural, shape, shown_when_deleted=True, **traits)
+
+
+def _taint_rules(version: str) -> Kind:
+    return _resource(
+        "DeviceTaintRule",
+        "devicetaintrules",
+        device_shapes.TAINT_RULE,
+        version,
+        namespaced=False,
+        has_status=True,
+        counts_generations=True,
+    )
 
 
 NAMESPACES = _core(
@@ -108,6 +120,11 @@ CLAIM_TEMPLATES = _resource("ResourceClaimTemplate", "resourceclaimtemplates", d
 DEVICE_CLASSES = _resource(
     "DeviceClass", "deviceclasses", device_shapes.DEVICE_CLASS, namespaced=False, counts_generations=True
 )
+TAINT_RULES = _taint_rules("v1beta2")
+"""As 1.36 serves them with its gate on."""
+OTHER_TAINT_RULES = (_taint_rules("v1"), _taint_rules("v1alpha3"))
+"""As 1.37 and 1.35 do. Each is a kind of its own here: an upgrade would have to take the objects along."""
+EVERY_TAINT_RULES = (TAINT_RULES, *OTHER_TAINT_RULES)
 
 KINDS = (
     NAMESPACES,
@@ -122,6 +139,8 @@ KINDS = (
     CLAIMS,
     CLAIM_TEMPLATES,
     DEVICE_CLASSES,
+    TAINT_RULES,
 )
-BY_RESOURCE = {(each.group, each.version, each.plural): each for each in KINDS}
+"""What is served unless a test has it otherwise."""
+BY_RESOURCE = {(each.group, each.version, each.plural): each for each in (*KINDS, *OTHER_TAINT_RULES)}
 BY_KIND = {(each.api_version, each.kind): each for each in KINDS}

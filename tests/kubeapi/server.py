@@ -3,8 +3,9 @@
     async with serving() as api:
         api.write_kubeconfig(path)
 
-It authenticates and authorizes nobody, and serves `v1` of each group. Objects live as long as their
-store: give `serving` the same store and port again, and it is the same cluster after an outage.
+It authenticates and authorizes nobody, and serves `v1` of each group, and taint rules in `v1beta2` as 1.36
+does with their gate on. Objects live as long as their store: give `serving` the same store and port again,
+and it is the same cluster after an outage.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from aiohttp import web
 from tests.kubeapi.answers import answer, refusal
 from tests.kubeapi.discovery import documents
 from tests.kubeapi.faults import Call, Drop, Expire, Fault, Faults, LoseAnswer, Refuse, Slow
+from tests.kubeapi.kinds import EVERY_TAINT_RULES, KINDS, Kind
 from tests.kubeapi.parameters import read_watching
-from tests.kubeapi.statuses import Refused, expired, injected
+from tests.kubeapi.statuses import Refused, expired, injected, no_such_resource
 from tests.kubeapi.store import Store
 from tests.kubeapi.targets import Target, read_path
 from tests.kubeapi.verbs import VERBS, call_of
@@ -43,7 +45,14 @@ class KubeApi:
         self.calls: deque[Call] = deque(maxlen=_REMEMBERED_CALLS)
         """What was asked, oldest first."""
         self.watches = Watches(store.history, bookmark_every_seconds)
-        self._documents = documents()
+        self._served = set(KINDS)
+        self._documents = documents(KINDS)
+
+    def serve_taint_rules(self, kind: Kind | None) -> None:
+        """From now on this version of them and no other, as after an upgrade; None is with the gate off."""
+        self._served = (self._served - set(EVERY_TAINT_RULES)) | ({kind} if kind else set())
+        self._documents = documents([each for each in (*KINDS, *EVERY_TAINT_RULES) if each in self._served])
+        self.watches.cut()
 
     def write_kubeconfig(self, path: Path) -> Path:
         """A kubeconfig for `kubectl` and every client library."""
@@ -77,6 +86,8 @@ class KubeApi:
         if document := self._documents.get(request.path.rstrip("/")):
             return answer(document)
         target = read_path(request.path)
+        if target.kind not in self._served:
+            raise no_such_resource()
         call = call_of(target, request)
         self.calls.append(call)
         fault = self.faults.strike(call)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
-from tests.kubeapi.kinds import CLAIM_TEMPLATES, CLAIMS, NAMESPACES, PODS, SLICES, Kind
+from tests.kubeapi.kinds import CLAIM_TEMPLATES, CLAIMS, EVERY_TAINT_RULES, NAMESPACES, PODS, SLICES, Kind
 from tests.kubeapi.validation.claim_status import allocated_devices, device_key
 
 Object = Mapping[str, Any]
@@ -90,6 +90,8 @@ def defaulted(kind: Kind, sent: Object, now: str) -> dict[str, Any]:
         for device in spec.get("devices", ()):
             for taint in device.get("taints", ()):
                 taint.setdefault("timeAdded", now)
+    elif kind in EVERY_TAINT_RULES:
+        spec.get("taint", {}).setdefault("timeAdded", now)
     elif kind is CLAIMS:
         _default_requests(spec)
     elif kind is CLAIM_TEMPLATES:

@@ -16,6 +16,8 @@ OPTIONS = {
     "explain": ("NAME", "--filename", "--at", "--output", "--nats-url"),
     "whatif": ("--filename", "--releasing", "--at", "--output", "--nats-url"),
     "capacity": ("--class", "--node", "--at", "--output", "--nats-url"),
+    "taint": ("--filename", "-f", "--nats-url"),
+    "untaint": ("NAME", "--nats-url"),
     "simulate": ("files", "exit status"),
     "simulate-fault": ("NODE", "GPU", "FAULT", "xid=N", "recover", "--state", "--output"),
     "cel": ("expression", "--device", "--class", "exit status"),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from slicewire.common.settings import BadSettings
-from slicewire.publisher import kube
+from slicewire.publisher import kube, watched
 from tests.kubeapi import kinds
 from tests.kubeapi.examples import a_node
 from tests.kubeapi.faults import Expire, Match
@@ -24,7 +24,7 @@ async def test_watches_that_are_refused_as_too_old_do_not_become_a_storm(tmp_pat
         async with kube.connected(str(api.write_kubeconfig(tmp_path / "kubeconfig")), "") as reached:
             with suppress(TimeoutError):
                 async with asyncio.timeout(0.5):
-                    async for _ in reached.follow(kube.NODES):
+                    async for _ in reached.follow(watched.NODES):
                         pass
         assert 2 <= len(api.calls) <= 24
 
@@ -37,8 +37,8 @@ async def test_a_list_comes_in_pages(tmp_path: Path) -> None:
         serving(store=store) as api,
         kube.connected(str(api.write_kubeconfig(tmp_path / "kubeconfig")), "") as reached,
     ):
-        first = await anext(reached.follow(kube.NODES))
-        assert isinstance(first, kube.Listed)
+        first = await anext(reached.follow(watched.NODES))
+        assert isinstance(first, watched.Listed)
         assert len({node.metadata.name for node in first.objects}) == 1200
         assert [call.verb for call in api.calls] == ["list", "list", "list"]
 

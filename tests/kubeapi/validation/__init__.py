@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tests.kubeapi.kinds import CLAIM_TEMPLATES, CLAIMS, DEVICE_CLASSES, PODS, SLICES, Kind
+from tests.kubeapi.kinds import CLAIM_TEMPLATES, CLAIMS, DEVICE_CLASSES, EVERY_TAINT_RULES, PODS, SLICES, Kind
 from tests.kubeapi.statuses import Cause
 from tests.kubeapi.validation.claim_status import check_status_change
 from tests.kubeapi.validation.claims import (
@@ -22,6 +22,7 @@ from tests.kubeapi.validation.metadata import check_metadata, check_metadata_cha
 from tests.kubeapi.validation.pods import check_pod, check_pod_change
 from tests.kubeapi.validation.problems import Problems
 from tests.kubeapi.validation.slices import check_slice, check_slice_change
+from tests.kubeapi.validation.taint_rules import check_taint_rule
 
 Object = Mapping[str, Any]
 
@@ -31,6 +32,7 @@ _CHECKS: Mapping[Kind, Callable[[Object], Problems]] = {
     CLAIM_TEMPLATES: check_template,
     DEVICE_CLASSES: check_device_class,
     PODS: check_pod,
+    **dict.fromkeys(EVERY_TAINT_RULES, check_taint_rule),
 }
 _CHANGE_CHECKS: Mapping[Kind, Callable[[Object, Object], Problems]] = {
     SLICES: check_slice_change,

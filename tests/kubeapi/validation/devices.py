@@ -71,9 +71,13 @@ def _check_attribute(attribute: Mapping[str, Any], field: str) -> Problems:
 def check_taints(taints: Sequence[Mapping[str, Any]], field: str) -> Problems:
     yield from at_most(taints, _MOST_TAINTS, field)
     for index, taint in enumerate(taints):
-        yield from label_key(taint.get("key", ""), f"{field}[{index}].key")
-        yield from label_value(taint.get("value", ""), f"{field}[{index}].value")
-        yield from one_of(taint.get("effect"), _EFFECTS, f"{field}[{index}].effect")
+        yield from check_taint(taint, f"{field}[{index}]")
+
+
+def check_taint(taint: Mapping[str, Any], field: str) -> Problems:
+    yield from label_key(taint.get("key", ""), f"{field}.key")
+    yield from label_value(taint.get("value", ""), f"{field}.value")
+    yield from one_of(taint.get("effect"), _EFFECTS, f"{field}.effect")
 
 
 def check_counters(counters: Mapping[str, Any], field: str) -> Problems:

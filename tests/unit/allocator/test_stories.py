@@ -31,7 +31,7 @@ from slicewire.common.model import (
     Unsatisfiable,
     wire,
 )
-from tests.builders import DRIVER, a_class, a_counter_set, a_gpu, a_holding, a_slice
+from tests.builders import DRIVER, a_class, a_counter_set, a_gpu, a_holding, a_slice, a_taint_rule
 
 STORIES = sorted((Path(__file__).parents[2] / "stories" / "explain").glob("*.txt"))
 ARCHITECTURES = {"H100": "Hopper", "A100": "Ampere", "T4": "Turing"}
@@ -64,6 +64,8 @@ def snapshot_of(world: Mapping[str, Any]) -> Snapshot:
     snapshot = EMPTY
     for each in CLASSES:
         snapshot = snapshot.with_class(each)
+    for name, rule in world.get("rules", {}).items():
+        snapshot = snapshot.with_taint_rule(a_taint_rule(name, *taint(rule["taint"]), pool=rule["pool"]))
     for name in world["nodes"]:
         node, published = NodeName(name), slices_of(name, world)
         snapshot = snapshot.with_slices(node, DRIVER, published)

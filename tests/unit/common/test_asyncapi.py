@@ -118,7 +118,9 @@ def test_the_envelope_of_every_fact_is_described_and_a_forgotten_key_may_be_null
     for channel in CATALOGUE:
         (message,) = DOCUMENT["channels"][channel.kind]["messages"].values()
         (trait,) = message["traits"]
-        assert "traceparent" in resolved(trait["$ref"])["headers"]["properties"]
+        headers = resolved(trait["$ref"])["headers"]
+        assert "traceparent" in headers["properties"]
+        jsonschema.validate({"ce-dataschema": channel.schema}, headers)
         jsonschema.validate(None, payload(channel.kind))
 
 

@@ -23,6 +23,7 @@ from slicewire.common.messages import (
     NODES,
     PREPARE,
     PREPARED,
+    TAINT_RULES,
     BadKey,
     Channel,
     ClaimAnswered,
@@ -34,12 +35,16 @@ from slicewire.common.messages import (
     LedgerWritten,
     NodeObserved,
     PoolObserved,
+    TaintRuleObserved,
     channel_of,
     token,
 )
 from slicewire.common.model import (
     ClaimUID,
     DeviceClass,
+    DeviceTaint,
+    DeviceTaintRule,
+    DeviceTaintRuleSpec,
     DriverName,
     NodeName,
     ObjectMeta,
@@ -148,6 +153,16 @@ FACTS: tuple[tuple[Channel[Any], Fact, tuple[str, ...]], ...] = (
         CLASSES,
         ClassObserved(device_class=DeviceClass(metadata=ObjectMeta(name="gpu.nvidia.com"))),
         ("gpu.nvidia.com",),
+    ),
+    (
+        TAINT_RULES,
+        TaintRuleObserved(
+            rule=DeviceTaintRule(
+                metadata=ObjectMeta(name="no-gpu.example.com"),
+                spec=DeviceTaintRuleSpec(taint=DeviceTaint(key="a", effect="NoSchedule")),
+            )
+        ),
+        ("no-gpu.example.com",),
     ),
     (CLAIMS, ClaimObserved(claim=ResourceClaim(metadata=ObjectMeta(uid=UID))), (UID,)),
     (LEDGERS, LedgerWritten(node=NODE, driver=DRIVER), (NODE, DRIVER)),

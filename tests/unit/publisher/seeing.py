@@ -23,7 +23,7 @@ from slicewire.common.model import (
     ResourceClaimConsumerReference,
     ResourceClaimStatus,
 )
-from slicewire.publisher import kube
+from slicewire.publisher import watched
 from slicewire.publisher.cluster import Cluster, Key
 from slicewire.publisher.core.pods import (
     Pod,
@@ -97,9 +97,15 @@ def reserving(pod: Pod) -> ResourceClaimConsumerReference:
 
 
 def see(cluster: Cluster, *objects: Any) -> list[Key]:
-    kinds: dict[type, kube.Kind[Any]] = {
-        each.type: each for each in (kube.NODES, kube.CLASSES, kube.CLAIMS, kube.PODS, kube.SLICES)
-    }
+    known: tuple[watched.Kind[Any], ...] = (
+        watched.NODES,
+        watched.CLASSES,
+        watched.CLAIMS,
+        watched.PODS,
+        watched.SLICES,
+        *watched.TAINT_RULES,
+    )
+    kinds: dict[type, watched.Kind[Any]] = {each.type: each for each in known}
     return [key for found in objects for key in cluster.seen(kinds[type(found)], found)]
 
 

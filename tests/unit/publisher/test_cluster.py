@@ -11,12 +11,22 @@ from slicewire.common.messages import (
     CLASSES,
     INVENTORY,
     NODES,
+    TAINT_RULES,
     ClaimObserved,
     ClassObserved,
     PoolObserved,
+    TaintRuleObserved,
 )
-from slicewire.common.model import ClaimUID, DeviceClass, ObjectMeta, ResourceClaim
-from slicewire.publisher import kube
+from slicewire.common.model import (
+    ClaimUID,
+    DeviceClass,
+    DeviceTaint,
+    DeviceTaintRule,
+    DeviceTaintRuleSpec,
+    ObjectMeta,
+    ResourceClaim,
+)
+from slicewire.publisher import watched
 from slicewire.publisher.cluster import Cluster, FactKey, PodKey, PoolKey, is_from_kubernetes
 from slicewire.publisher.core.pods import Pod
 from slicewire.publisher.core.slices import desired_slices
@@ -52,7 +62,7 @@ def test_slices_are_kept_by_pool_and_an_older_version_is_old_news(cluster: Clust
     new, old = (edited(wanted, {"name": "a", "uid": "u", "resource_version": text}) for text in ("10", "9"))
     assert see(cluster, new, old) == [POOL_KEY, POOL_KEY]
     assert cluster.slices(POOL_KEY) == (new,)
-    assert list(cluster.gone(kube.SLICES, old)) == [POOL_KEY]
+    assert list(cluster.gone(watched.SLICES, old)) == [POOL_KEY]
     assert cluster.slices(POOL_KEY) == ()
 
 
@@ -76,7 +86,7 @@ def test_a_pod_that_comes_goes_or_is_deleted_wakes_its_claims(cluster: Cluster) 
     assert see(cluster, a_pod("claim")) == [POD_KEY, CLAIM_KEY]
     assert see(cluster, a_pod("claim", deletion_timestamp="2026-11-24T10:00:00Z")) == [CLAIM_KEY]
     see(cluster, pod := a_pod("claim"))
-    assert list(cluster.gone(kube.PODS, pod)) == [CLAIM_KEY]
+    assert list(cluster.gone(watched.PODS, pod)) == [CLAIM_KEY]
     assert cluster.pod(POD_KEY) is None
 
 
@@ -114,7 +124,7 @@ def test_our_own_write_counts_at_once_and_an_older_event_does_not(cluster: Clust
 
 def test_a_claim_that_is_gone_is_not_kept_by_a_late_answer_to_our_write(cluster: Cluster) -> None:
     see(cluster, claim := a_claim())
-    assert list(cluster.gone(kube.CLAIMS, claim)) == [CLAIM_KEY]
+    assert list(cluster.gone(watched.CLAIMS, claim)) == [CLAIM_KEY]
     cluster.keep_claim(a_claim())
     assert cluster.claims == {}
 
@@ -130,19 +140,41 @@ def test_a_claim_made_anew_takes_the_place_of_the_old_one(cluster: Cluster) -> N
 
 def test_what_a_list_does_not_show_is_gone(cluster: Cluster) -> None:
     see(cluster, a_claim("left"), a_claim("right"), a_node("node-a"), a_pod("left"))
-    keys = list(cluster.listed(kube.CLAIMS, [a_claim("right")]))
+    keys = list(cluster.listed(watched.CLAIMS, [a_claim("right")]))
     assert set(keys) == {FactKey(CLAIMS.kind, "uid-left"), FactKey(CLAIMS.kind, "uid-right"), POD_KEY}
     assert list(cluster.claims) == ["uid-right"]
-    assert list(cluster.listed(kube.NODES, [])) == [FactKey(NODES.kind, "node-a")]
-    assert list(cluster.listed(kube.PODS, [])) == []
+    assert list(cluster.listed(watched.NODES, [])) == [FactKey(NODES.kind, "node-a")]
+    assert list(cluster.listed(watched.PODS, [])) == []
     assert cluster.pod(POD_KEY) is None
 
 
 def test_a_class_is_looked_at_when_it_comes_and_goes(cluster: Cluster) -> None:
     found = DeviceClass(metadata=meta("gpu"))
     assert see(cluster, found) == [FactKey(CLASSES.kind, "gpu")]
-    assert list(cluster.gone(kube.CLASSES, found)) == [FactKey(CLASSES.kind, "gpu")]
+    assert list(cluster.gone(watched.CLASSES, found)) == [FactKey(CLASSES.kind, "gpu")]
     assert cluster.classes == {}
+
+
+def a_rule(metadata: ObjectMeta) -> DeviceTaintRule:
+    return DeviceTaintRule(
+        metadata=metadata, spec=DeviceTaintRuleSpec(taint=DeviceTaint(key="fans", effect="None"))
+    )
+
+
+def test_a_taint_rule_is_looked_at_when_it_comes_goes_or_is_no_longer_served(cluster: Cluster) -> None:
+    key, (newest, *others) = FactKey(TAINT_RULES.kind, "fans"), watched.TAINT_RULES
+    found = a_rule(meta("fans"))
+    assert see(cluster, found) == [key]
+    assert key in set(cluster.every_key())
+    assert list(cluster.gone(others[0], found)) == [key]
+    see(cluster, found)
+    assert list(cluster.listed(newest, [])) == [key]
+    assert cluster.taint_rules == {}
+
+
+def test_a_taint_rule_that_came_over_the_bus_is_not_from_kubernetes() -> None:
+    assert is_from_kubernetes(TaintRuleObserved(rule=a_rule(meta("fans"))))
+    assert not is_from_kubernetes(TaintRuleObserved(rule=a_rule(ObjectMeta(name="fans"))))
 
 
 def test_what_was_told_is_known_by_its_latest_word(cluster: Cluster) -> None:

@@ -55,6 +55,25 @@ def test_a_case_that_fits_names_the_devices() -> None:
     assert result["devices"]["results"][0]["device"] == "gpu-0"
 
 
+def taint_rule(**selector: str) -> dict[str, Any]:
+    taint = {"key": "example.com/fan", "effect": "NoSchedule"}
+    return {"metadata": {"name": "fans"}, "spec": {"deviceSelector": selector, "taint": taint}}
+
+
+def test_taint_rules_count_as_if_the_devices_had_their_taints() -> None:
+    one, all_of_them = taint_rule(pool="n1", device="gpu-0"), taint_rule(driver=DRIVER)
+    (answer, refused) = asked(case(deviceTaintRules=[one]), case(node=None, deviceTaintRules=[all_of_them]))
+    assert answer["results"][0]["devices"]["results"][0]["device"] == "gpu-1"
+    assert refused["results"] == [None]
+
+
+def test_a_taint_rule_with_a_selector_that_we_do_not_know_is_refused_and_named() -> None:
+    (answer,) = asked(case(deviceTaintRules=[taint_rule(deviceClassName="any")]))
+    assert "line 1" in answer["error"]
+    assert "deviceClassName" in answer["error"]
+    assert "deviceTaintRules[0].spec.deviceSelector" in answer["error"]
+
+
 def test_a_case_that_does_not_fit_is_null_without_an_error() -> None:
     assert asked(case(claims=[claim("c", 3)])) == [{"name": "a case", "results": None, "error": None}]
 

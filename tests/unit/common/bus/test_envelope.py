@@ -5,7 +5,7 @@ from __future__ import annotations
 from slicewire.common.bus.envelope import Envelopes
 from slicewire.common.bus.link import Message
 from slicewire.common.bus.port import Write
-from slicewire.common.messages import NODES, NodeObserved
+from slicewire.common.messages import NODES, SCHEMA_VERSION, NodeObserved
 from slicewire.common.model import NodeName
 
 FACT = NodeObserved(name=NodeName("node-a"), uid="u")
@@ -49,3 +49,11 @@ def test_only_the_last_few_thousand_are_remembered_and_older_ones_are_read() -> 
     assert heard is not None
     assert heard.fact == FACT
     assert heard.fact is not FACT
+
+
+def test_the_headers_say_which_version_of_which_fact_it_is_also_where_the_key_has_ended() -> None:
+    for fact in (FACT, None):
+        assert (
+            sent(Envelopes("a"), fact).headers["ce-dataschema"]
+            == f"urn:slicewire:schema:{SCHEMA_VERSION}:node"
+        )

@@ -36,7 +36,8 @@ def claim(
 
 
 async def _claim(given: documents.Documents, url: str, prepare: bool, output: str) -> None:
-    for name in given.set_aside:
+    rules = tuple(f"DeviceTaintRule/{rule.metadata.name}" for rule in given.taint_rules)
+    for name in (*given.set_aside, *rules):
         console.complain(f"{name} says nothing about claims and is set aside")
     groups = documents.groups(given)
     async with library.connect(url) as client:

@@ -11,6 +11,7 @@ from slicewire.client import (
     factcommands,
     faultcommand,
     questioncommands,
+    taintcommands,
     upcommand,
 )
 from slicewire.client.command import stop
@@ -31,6 +32,8 @@ for _command in (
     questioncommands.explain,
     questioncommands.whatif,
     questioncommands.capacity,
+    taintcommands.taint,
+    taintcommands.untaint,
     factcommands.events,
 ):
     app.command()(_command)

@@ -1,4 +1,4 @@
-"""Kubernetes YAML as users write it, and the claims that are in it.
+"""Kubernetes YAML as users write it, and the claims, classes and taint rules that are in it.
 
 Strict: an unknown field is named, since it is most often a typo. A document that says nothing about
 claims (a Deployment, a Namespace) is set aside, not an error.
@@ -17,6 +17,7 @@ import yaml
 
 from slicewire.common.model import (
     DeviceClass,
+    DeviceTaintRule,
     ObjectMeta,
     ResourceClaim,
     ResourceClaimTemplate,
@@ -27,6 +28,8 @@ from slicewire.common.model.struct import Object
 T = TypeVar("T", bound=Object)
 API_VERSIONS = ("resource.k8s.io/v1", "resource.k8s.io/v1beta2")
 """v1beta2 is v1 field for field; v1beta1 has another shape."""
+_VERSIONS = {"DeviceTaintRule": (*API_VERSIONS, "resource.k8s.io/v1alpha3")}
+"""Of kinds that stayed as they were for longer."""
 
 
 class BadDocument(ValueError):
@@ -55,6 +58,7 @@ class Documents(msgspec.Struct, frozen=True, kw_only=True):
     claims: tuple[ResourceClaim, ...] = ()
     templates: tuple[ResourceClaimTemplate, ...] = ()
     pods: tuple[Pod, ...] = ()
+    taint_rules: tuple[DeviceTaintRule, ...] = ()
     set_aside: tuple[str, ...] = ()
 
 
@@ -72,7 +76,7 @@ def read(text: str, source: str) -> Documents:
         documents = [document for document in yaml.safe_load_all(text) if document is not None]
     except _NOT_YAML as error:
         raise BadDocument(f"{source} is not YAML: {error}") from error
-    found: dict[str, list[Any]] = {kind: [] for kind in ("DeviceClass", "ResourceClaim", *_OTHERS, "")}
+    found: dict[str, list[Any]] = {kind: [] for kind in (*_KINDS, "Pod", "")}
     for number, document in enumerate(documents, 1):
         for where, item in _items(document, f"{source}, document {number}"):
             kind, value = _read_one(item, where)
@@ -82,6 +86,7 @@ def read(text: str, source: str) -> Documents:
         claims=tuple(found["ResourceClaim"]),
         templates=tuple(found["ResourceClaimTemplate"]),
         pods=tuple(found["Pod"]),
+        taint_rules=tuple(found["DeviceTaintRule"]),
         set_aside=tuple(found[""]),
     )
 
@@ -89,9 +94,10 @@ def read(text: str, source: str) -> Documents:
 # PyYAML's own constructors let all of these through: month 13, `!!int x`, `!!bool x`, `!!timestamp x`, depth.
 _NOT_YAML = (yaml.YAMLError, ValueError, KeyError, AttributeError, RecursionError)
 _BOOKKEEPING = ("managedFields", "selfLink", "deletionGracePeriodSeconds")
-_OTHERS = ("ResourceClaimTemplate", "Pod")
+_CLUSTER_WIDE = ("DeviceClass", "DeviceTaintRule")
 _KINDS: dict[str, type[Object]] = {
     "DeviceClass": DeviceClass,
+    "DeviceTaintRule": DeviceTaintRule,
     "ResourceClaim": ResourceClaim,
     "ResourceClaimTemplate": ResourceClaimTemplate,
 }
@@ -120,12 +126,11 @@ def _read_one(document: Any, where: str) -> tuple[str, Any]:
         plain = _as_json(document)
         if kind == "Pod":
             return kind, _in_namespace(wire.convert(plain, Pod))
-        if version not in API_VERSIONS:
-            raise BadDocument(
-                f"{where}: apiVersion {version!r} of {kind} is not one of {', '.join(API_VERSIONS)}"
-            )
+        known = _VERSIONS.get(kind, API_VERSIONS)
+        if version not in known:
+            raise BadDocument(f"{where}: apiVersion {version!r} of {kind} is not one of {', '.join(known)}")
         value = wire.strictly(_without_bookkeeping(plain), _KINDS[kind])
-        return kind, _named(value) if kind == "DeviceClass" else _in_namespace(value)
+        return kind, _named(value) if kind in _CLUSTER_WIDE else _in_namespace(value)
     except (wire.Malformed, RecursionError) as error:
         raise BadDocument(f"{where} ({kind}): {error}") from error
 

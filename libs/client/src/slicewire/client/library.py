@@ -20,7 +20,7 @@ from slicewire.client.documents import with_uid
 from slicewire.client.listening import Gone, listen
 from slicewire.common import telemetry
 from slicewire.common.bus.nats import connected
-from slicewire.common.bus.port import Bus, CaughtUp, Declined, Heard, Past
+from slicewire.common.bus.port import Bus, CaughtUp, Declined, Heard, Past, Write
 from slicewire.common.messages import (
     ALLOCATE,
     ANSWERS,
@@ -33,6 +33,7 @@ from slicewire.common.messages import (
     PREPARE,
     PREPARED,
     RELEASE,
+    TAINT_RULES,
     WHATIF,
     AllocateRequest,
     CapacityReply,
@@ -50,10 +51,20 @@ from slicewire.common.messages import (
     PoolObserved,
     PrepareRequest,
     ReleaseRequest,
+    TaintRuleObserved,
     WhatIfReply,
     WhatIfRequest,
 )
-from slicewire.common.model import ClaimName, ClaimUID, DeviceClass, Namespace, NodeName, ResourceClaim
+from slicewire.common.model import (
+    ClaimName,
+    ClaimUID,
+    DeviceClass,
+    DeviceTaintRule,
+    Namespace,
+    NodeName,
+    ObjectMeta,
+    ResourceClaim,
+)
 
 F = TypeVar("F", bound=Fact)
 DEFAULT_URL = "nats://127.0.0.1:4222"
@@ -159,6 +170,23 @@ class Client:
         """Make a DeviceClass known, where there is no Kubernetes to have it from."""
         bare = msgspec.structs.replace(device_class)
         await self._bus.tell(CLASSES, ClassObserved(device_class=bare))
+
+    async def taint(self, rule: DeviceTaintRule) -> None:
+        """Keep new claims off the devices that the rule picks, as a DeviceTaintRule of Kubernetes would."""
+        bare = DeviceTaintRule(metadata=ObjectMeta(name=rule.metadata.name), spec=rule.spec)
+        await self._taint(bare.metadata.name, TaintRuleObserved(rule=bare))
+
+    async def untaint(self, name: str) -> None:
+        """Take back what `taint` told under this name."""
+        await self._taint(name, None)
+
+    async def _taint(self, name: str, fact: TaintRuleObserved | None) -> None:
+        known = {told.rule.metadata.name: told for told in latest(await self.now(TAINT_RULES), TAINT_RULES)}
+        if name not in known and fact is None:
+            raise SaidNo(Declined(404, f"there is no taint rule {name}"))
+        if name in known and known[name].rule.metadata.creation_timestamp:
+            raise SaidNo(Declined(409, f"taint rule {name} belongs to Kubernetes: change it there"))
+        await self._bus.commit([Write(TAINT_RULES, (name,), fact)])
 
     def inventory(
         self, *, at: int | None = None

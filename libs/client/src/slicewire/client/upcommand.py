@@ -13,7 +13,7 @@ import typer
 
 from slicewire.client import console, documents, library
 from slicewire.client.library import Client
-from slicewire.client.local import system
+from slicewire.client.local import memory, system
 from slicewire.client.local.broker import NoBroker
 from slicewire.client.local.processes import NotInstalled
 from slicewire.common.bus.port import BusUnavailable, CaughtUp
@@ -21,11 +21,13 @@ from slicewire.common.messages import INVENTORY
 from slicewire.common.nvml.facts import NodeFacts
 from slicewire.common.nvml.real import RealNvml
 
-Profile = Literal["h100", "a100-40gb", "a100-80gb", "l40s", "t4"]
+Profile = Literal["h100", "h200", "b200", "gb200", "a100-40gb", "a100-80gb", "l40s", "t4"]
+_STEPS = 10
+"""How often a fleet says how far it is."""
 
 
 def up(
-    nodes: Annotated[int, typer.Option(min=1, max=64, help="Simulated nodes.")] = 2,
+    nodes: Annotated[int, typer.Option(min=1, max=5000, help="Simulated nodes.")] = 2,
     gpus: Annotated[int, typer.Option(min=1, max=16, help="GPUs of each simulated node.")] = 8,
     profile: Annotated[Profile, typer.Option(help="GPU model of the simulated nodes.")] = "h100",
     simulated: Annotated[
@@ -71,17 +73,19 @@ async def _up(plan: system.Plan) -> None:
     kind = (
         "this machine's GPUs"
         if plan.real
-        else f"{len(plan.nodes)} simulated nodes of {plan.gpus} {plan.profile}"
+        else f"{len(plan.nodes):,} simulated nodes of {plan.gpus} {plan.profile}"
     )
     console.say(f"Starting Slicewire with {kind} …")
+    begun = loop.time()
     async with system.running(plan, console.complain) as running:
         async with library.connect(running.nats_url, patience_seconds=10) as client:
             await _define_classes(client, plan)
-            seen = asyncio.ensure_future(_see_devices(client, len(plan.nodes)))
+            seen = asyncio.ensure_future(_see_devices(client, plan))
             ended = asyncio.ensure_future(stopped.wait())
             await asyncio.wait({seen, ended}, return_when=asyncio.FIRST_COMPLETED)
             if seen.done():
-                _say_what_next(plan, running, seen.result())
+                _say_what_there_is(plan, running, seen.result(), loop.time() - begun)
+                _say_what_next(plan)
             await ended
             seen.cancel()
         console.say("Stopping …")
@@ -96,21 +100,31 @@ async def _define_classes(client: Client, plan: system.Plan) -> None:
         await client.define(device_class)
 
 
-async def _see_devices(client: Client, nodes: int) -> int:
-    """Wait until every node has told its devices; how many there are."""
+async def _see_devices(client: Client, plan: system.Plan) -> int:
+    """Wait until every node has told its devices, saying how far it is; how many there are."""
     devices: dict[tuple[str, ...], int] = {}
+    nodes = len(plan.nodes)
+    step = -(-nodes // _STEPS)
     async for heard in client.facts(INVENTORY):
-        if not isinstance(heard, CaughtUp):
-            devices[heard.key] = len(heard.fact.devices) if heard.fact else 0
+        if isinstance(heard, CaughtUp):
+            continue
+        is_new = heard.key not in devices
+        devices[heard.key] = len(heard.fact.devices) if heard.fact else 0
+        if plan.is_fleet and is_new and len(devices) % step == 0 and len(devices) < nodes:
+            console.say(f"  {len(devices):,} of {nodes:,} nodes have told their devices")
         if len(devices) >= nodes:
             break
     return sum(devices.values())
 
 
-def _say_what_next(plan: system.Plan, running: system.System, devices: int) -> None:
-    console.say(
-        f"{devices} devices on {len(plan.nodes)} nodes, {plan.allocators} allocators, bus {running.nats_url}"
-    )
+def _say_what_there_is(plan: system.Plan, running: system.System, devices: int, seconds: float) -> None:
+    pids = running.pids()
+    where = f"{devices:,} devices on {len(plan.nodes):,} nodes"
+    console.say(f"{where}, {plan.allocators} allocators, bus {running.nats_url}")
+    console.say(f"{len(pids)} processes, {memory.megabytes(pids):,} MB, {seconds:.1f} s")
+
+
+def _say_what_next(plan: system.Plan) -> None:
     console.say(f"State and logs: {plan.folder}")
     console.say("In another terminal:")
     for line in (

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from slicewire.common.messages import CATALOGUE, ENDPOINTS, VERSION, Channel, Endpoint
+from slicewire.common.messages import CATALOGUE, ENDPOINTS, SCHEMA_VERSION, VERSION, Channel, Endpoint
 from slicewire.common.model import Quantity
 
 _ENVELOPE = {
@@ -17,6 +17,11 @@ _ENVELOPE = {
         "ce-id": {"type": "string", "description": "Unique for each message told"},
         "ce-source": {"type": "string", "description": "/slicewire/<who told it>"},
         "ce-type": {"type": "string", "description": "dev.slicewire.v1.<fact>"},
+        "ce-dataschema": {
+            "type": "string",
+            "pattern": r"^urn:slicewire:schema:\d+\.\d+:[a-z]+$",
+            "description": f"urn:slicewire:schema:<version>:<kind>; this document is of {SCHEMA_VERSION}",
+        },
         "ce-time": {"type": "string", "format": "date-time"},
         "traceparent": {"type": "string", "description": "W3C trace context of the work that told it"},
     },

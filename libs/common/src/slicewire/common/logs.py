@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from slicewire.common import telemetry
+
+_ENCODER = msgspec.json.Encoder(enc_hook=str)
 
 
 class Log:
@@ -51,11 +54,16 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
     return {**given, "trace_id": trace.split("-")[1]} if trace else dict(given)
 
 
+@lru_cache(maxsize=1)
+def _second(since_1970: int) -> str:
+    """Many lines are of one second."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(since_1970))
+
+
 class _Json(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line = {
-            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-            + f".{record.msecs:03.0f}Z",
+            "time": f"{_second(int(record.created))}.{record.msecs:03.0f}Z",
             "level": record.levelname,
             "logger": record.name,
             "event": record.getMessage(),
@@ -63,7 +71,7 @@ class _Json(logging.Formatter):
         }
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
-        return msgspec.json.encode(line, enc_hook=str).decode()
+        return _ENCODER.encode(line).decode()
 
 
 class _Text(logging.Formatter):

@@ -21,6 +21,8 @@ from slicewire.common.model import TraceParent
 Attribute = str | int | bool | Sequence[str]
 _EXPORT_EVERY_MILLISECONDS = 500
 _TRACER = trace.get_tracer("slicewire")
+_EXPORTING: list[TracerProvider] = []
+"""At most one, and for good: that is how OpenTelemetry has it."""
 
 
 class Kind(Enum):
@@ -63,11 +65,12 @@ class Span:
 
 
 def _is_off() -> bool:
-    return isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+    return not _EXPORTING
 
 
 def _is_inside_a_trace() -> bool:
-    return trace.get_current_span().get_span_context().is_valid
+    """Most often there is no context at all, which is quickly seen."""
+    return bool(context.get_current()) and trace.get_current_span().get_span_context().is_valid
 
 
 def begin(name: str, parent: TraceParent, **attributes: Attribute) -> Span:
@@ -98,6 +101,7 @@ def exporting(part: str, instance: str, endpoint: str) -> Iterator[None]:
         )
     )
     trace.set_tracer_provider(provider)
+    _EXPORTING.append(provider)
     try:
         yield
     finally:

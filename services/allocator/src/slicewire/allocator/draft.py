@@ -15,6 +15,7 @@ from slicewire.allocator import ledger as ledgers
 from slicewire.allocator.core.changes import cheapest_change
 from slicewire.allocator.core.fleet import Placement, place
 from slicewire.allocator.core.nearest import nearest_miss
+from slicewire.allocator.core.snapshot import Snapshot
 from slicewire.allocator.ledger import PoolKey
 from slicewire.allocator.view import View, holdings_of
 from slicewire.common.bus.port import Write
@@ -55,6 +56,7 @@ class Draft:
 
     def __init__(self, view: View) -> None:
         self._view = view
+        self.before = view.snapshot
         self._snapshot = view.snapshot.with_packing(Packing.PACK)
         self._facts: dict[_Place, tuple[Channel[Any], Fact | None, ClaimUID]] = {}
         self._uid_by_label: dict[str, ClaimUID] = {}
@@ -64,6 +66,11 @@ class Draft:
 
     def __len__(self) -> int:
         return len(self._facts)
+
+    @property
+    def after(self) -> Snapshot:
+        """What the writes make of the snapshot that was there `before`, and what was found out by them."""
+        return self._snapshot
 
     def settle(self, uid: ClaimUID) -> None:
         """Look at a claim as it is known, and do what that asks for: release, adopt, or answer."""

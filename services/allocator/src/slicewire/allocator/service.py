@@ -27,6 +27,7 @@ from slicewire.common.bus.port import (
     Delivery,
     Heard,
     Stale,
+    Write,
 )
 from slicewire.common.logs import Log
 from slicewire.common.messages import (
@@ -270,7 +271,7 @@ class Allocator:
             for work in batch:
                 _fail(work, error)
         else:
-            await self._take_in(outcome, writes, batch, waiter)
+            await self._take_in(outcome, draft, writes, batch, waiter)
         finally:
             waiter.cancel()
             for span in spans:
@@ -279,13 +280,14 @@ class Allocator:
     async def _take_in(
         self,
         outcome: Committed | Stale,
-        writes: Sequence[Any],
+        draft: Draft,
+        writes: Sequence[Write],
         batch: list[_Work],
         heard: asyncio.Future[None],
     ) -> None:
         match outcome:
             case Committed():
-                self._view.kept(writes, outcome)
+                self._view.kept(writes, outcome, draft.before, draft.after)
                 _log_answers(writes)
                 _finish(batch)
             case Stale():

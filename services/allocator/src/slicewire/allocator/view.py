@@ -22,6 +22,7 @@ from slicewire.common.messages import (
     LEDGERS,
     NODES,
     SLICEWIRE,
+    TAINT_RULES,
     Channel,
     ClaimAnswered,
     ClaimObserved,
@@ -30,6 +31,7 @@ from slicewire.common.messages import (
     LedgerWritten,
     NodeObserved,
     PoolObserved,
+    TaintRuleObserved,
 )
 from slicewire.common.model import (
     ClaimUID,
@@ -42,7 +44,7 @@ from slicewire.common.model import (
     ResourceSliceSpec,
 )
 
-FOLLOWED: tuple[Channel[Any], ...] = (INVENTORY, NODES, CLASSES, CLAIMS, LEDGERS, ANSWERS)
+FOLLOWED: tuple[Channel[Any], ...] = (INVENTORY, NODES, CLASSES, TAINT_RULES, CLAIMS, LEDGERS, ANSWERS)
 
 
 class View:
@@ -81,11 +83,14 @@ class View:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    def kept(self, writes: Sequence[Write], committed: Committed) -> None:
-        """Take in our own commit without waiting to hear it."""
-        first = committed.sequence - len(writes) + 1
-        for sequence, write in enumerate(writes, first):
-            self.hear(Heard(write.channel, write.key, write.fact, sequence, {}))
+    def kept(self, writes: Sequence[Write], committed: Committed, before: Snapshot, after: Snapshot) -> None:
+        """Take in our own commit without waiting to hear it. `after`: what the writes make of `before`."""
+        numbered = tuple(enumerate(writes, committed.sequence - len(writes) + 1))
+        is_latest = all(self.sequence(write.channel, write.key) < number for number, write in numbered)
+        if is_latest and self.snapshot is before:  # else it is worked out with what was heard meanwhile
+            self.snapshot = after.with_packing(before.packing)
+        for number, write in numbered:
+            self.hear(Heard(write.channel, write.key, write.fact, number, {}))
 
     async def change(self) -> None:
         """Until something more is heard than when this was called."""
@@ -169,6 +174,13 @@ class View:
         else:
             self.snapshot = self.snapshot.with_class(fact.device_class)
 
+    def _taint_rule(self, key: tuple[str, ...], fact: TaintRuleObserved | None) -> None:
+        self.capacity_changes += 1
+        if fact is None:
+            self.snapshot = self.snapshot.without_taint_rule(key[0])
+        else:
+            self.snapshot = self.snapshot.with_taint_rule(fact.rule)
+
     def _claim(self, key: tuple[str, ...], fact: ClaimObserved | None) -> None:
         uid = ClaimUID(key[0])
         before = self.claims.pop(uid, None)
@@ -227,6 +239,7 @@ _HEAR: dict[str, Callable[[View, tuple[str, ...], Any], None]] = {
     INVENTORY.kind: View._inventory,  # noqa: SLF001 - this table is a part of the class
     NODES.kind: View._node,  # noqa: SLF001
     CLASSES.kind: View._class,  # noqa: SLF001
+    TAINT_RULES.kind: View._taint_rule,  # noqa: SLF001
     CLAIMS.kind: View._claim,  # noqa: SLF001
     ANSWERS.kind: View._answer,  # noqa: SLF001
     LEDGERS.kind: View._ledger,  # noqa: SLF001

@@ -19,22 +19,25 @@ from slicewire.common.messages import (
     CLASSES,
     INVENTORY,
     NODES,
+    TAINT_RULES,
     ClaimAnswered,
     ClaimObserved,
     Fact,
     PoolObserved,
+    TaintRuleObserved,
 )
 from slicewire.common.model import (
     AllocationResult,
     ClaimUID,
     DeviceClass,
+    DeviceTaintRule,
     DriverName,
     Node,
     NodeName,
     ResourceClaim,
     ResourceSlice,
 )
-from slicewire.publisher import kube
+from slicewire.publisher import watched
 from slicewire.publisher.core.pods import Pod, claim_names, is_gated
 
 
@@ -46,7 +49,7 @@ class PoolKey(msgspec.Struct, frozen=True):
 
 
 class FactKey(msgspec.Struct, frozen=True):
-    """A fact of ours, by kind and name: `node`, `class` or `claim`."""
+    """A fact of ours, by kind and name: `node`, `class`, `taintrule` or `claim`."""
 
     kind: str
     name: str
@@ -65,6 +68,7 @@ class Cluster:
     def __init__(self) -> None:
         self.nodes: dict[str, Node] = {}
         self.classes: dict[str, DeviceClass] = {}
+        self.taint_rules: dict[str, DeviceTaintRule] = {}
         self.claims: dict[ClaimUID, ResourceClaim] = {}
         self.pools: dict[PoolKey, PoolObserved] = {}
         self.told: dict[FactKey, Fact] = {}
@@ -85,7 +89,7 @@ class Cluster:
                 yield self._hear_pool(heard.key, heard.fact)
             case ANSWERS.kind:
                 yield from self._hear_answer(ClaimUID(heard.key[0]), heard.fact, heard.headers)
-            case NODES.kind | CLASSES.kind | CLAIMS.kind:
+            case NODES.kind | CLASSES.kind | TAINT_RULES.kind | CLAIMS.kind:
                 key = FactKey(heard.channel.kind, heard.key[0])
                 self.keep_told(key, heard.fact, heard.sequence)
                 yield key
@@ -120,7 +124,7 @@ class Cluster:
 
     # What Kubernetes shows.
 
-    def listed(self, kind: kube.Kind[Any], objects: Sequence[Any]) -> Iterator[Key]:
+    def listed(self, kind: watched.Kind[Any], objects: Sequence[Any]) -> Iterator[Key]:
         """All there is of a kind: what is known otherwise is gone."""
         there = {found.metadata.uid for found in objects}
         for known in self._known(kind):
@@ -129,7 +133,7 @@ class Cluster:
         for found in objects:
             yield from self.seen(kind, found)
 
-    def seen(self, kind: kube.Kind[Any], found: Any) -> Iterator[Key]:
+    def seen(self, kind: watched.Kind[Any], found: Any) -> Iterator[Key]:
         match found:
             case Node():
                 self.nodes[found.metadata.name] = found
@@ -137,6 +141,9 @@ class Cluster:
             case DeviceClass():
                 self.classes[found.metadata.name] = found
                 yield FactKey(CLASSES.kind, found.metadata.name)
+            case DeviceTaintRule():
+                self.taint_rules[found.metadata.name] = found
+                yield FactKey(TAINT_RULES.kind, found.metadata.name)
             case ResourceClaim():
                 yield from self._see_claim(found)
             case Pod():
@@ -147,7 +154,7 @@ class Cluster:
             case _:
                 raise AssertionError(f"nobody asked for {kind.name}")
 
-    def gone(self, kind: kube.Kind[Any], found: Any) -> Iterator[Key]:
+    def gone(self, kind: watched.Kind[Any], found: Any) -> Iterator[Key]:
         match found:
             case Node():
                 self.nodes.pop(found.metadata.name, None)
@@ -155,6 +162,9 @@ class Cluster:
             case DeviceClass():
                 self.classes.pop(found.metadata.name, None)
                 yield FactKey(CLASSES.kind, found.metadata.name)
+            case DeviceTaintRule():
+                self.taint_rules.pop(found.metadata.name, None)
+                yield FactKey(TAINT_RULES.kind, found.metadata.name)
             case ResourceClaim():
                 yield from self._lose_claim(found)
             case Pod():
@@ -230,16 +240,18 @@ class Cluster:
         yield from self.told
         yield from (FactKey(NODES.kind, name) for name in self.nodes)
         yield from (FactKey(CLASSES.kind, name) for name in self.classes)
+        yield from (FactKey(TAINT_RULES.kind, name) for name in self.taint_rules)
         yield from (FactKey(CLAIMS.kind, uid) for uid in self.claims)
         yield from self._gated
 
-    def _known(self, kind: kube.Kind[Any]) -> list[Any]:
+    def _known(self, kind: watched.Kind[Any]) -> list[Any]:
         known: dict[str, Mapping[Any, Any]] = {
-            kube.NODES.name: self.nodes,
-            kube.CLASSES.name: self.classes,
-            kube.CLAIMS.name: self.claims,
-            kube.PODS.name: self._gated,
-            kube.SLICES.name: self._slices,
+            watched.NODES.name: self.nodes,
+            watched.CLASSES.name: self.classes,
+            watched.TAINT_RULES[0].name: self.taint_rules,
+            watched.CLAIMS.name: self.claims,
+            watched.PODS.name: self._gated,
+            watched.SLICES.name: self._slices,
         }
         return list(known[kind.name].values())
 
@@ -310,5 +322,9 @@ def _version(found: Any) -> int:
 
 
 def is_from_kubernetes(fact: Fact | None) -> bool:
-    """Claims that users brought over the bus are in the same channel, and not ours to forget."""
-    return not isinstance(fact, ClaimObserved) or fact.claim.metadata.creation_timestamp is not None
+    """Claims and taint rules that came over the bus are in the same channels, and not ours to forget."""
+    match fact:
+        case ClaimObserved(claim=found) | TaintRuleObserved(rule=found):
+            return found.metadata.creation_timestamp is not None
+        case _:
+            return True

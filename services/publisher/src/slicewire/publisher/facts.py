@@ -11,15 +11,18 @@ from slicewire.common.messages import (
     KUBE_SCHEDULER,
     NODES,
     SLICEWIRE,
+    TAINT_RULES,
     ClaimObserved,
     ClassObserved,
     Fact,
     NodeObserved,
+    TaintRuleObserved,
 )
 from slicewire.common.model import (
     AllocationResult,
     ClaimUID,
     DeviceClass,
+    DeviceTaintRule,
     Node,
     NodeName,
     ObjectMeta,
@@ -38,6 +41,9 @@ def fact_of(key: FactKey, cluster: Cluster) -> Fact | None:
         case CLASSES.kind:
             found = cluster.classes.get(key.name)
             return None if found is None else class_fact(found)
+        case TAINT_RULES.kind:
+            rule = cluster.taint_rules.get(key.name)
+            return None if rule is None else taint_rule_fact(rule)
         case CLAIMS.kind:
             claim = cluster.claims.get(ClaimUID(key.name))
             return None if claim is None else claim_fact(claim, cluster)
@@ -60,6 +66,10 @@ def allocation_mode(node: Node) -> str:
 
 def class_fact(found: DeviceClass) -> ClassObserved:
     return ClassObserved(device_class=DeviceClass(metadata=_identity(found.metadata), spec=found.spec))
+
+
+def taint_rule_fact(found: DeviceTaintRule) -> TaintRuleObserved:
+    return TaintRuleObserved(rule=DeviceTaintRule(metadata=_identity(found.metadata), spec=found.spec))
 
 
 def claim_fact(claim: ResourceClaim, cluster: Cluster) -> ClaimObserved:

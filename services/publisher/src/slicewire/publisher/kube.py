@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 import aiohttp
 import msgspec
@@ -20,10 +20,10 @@ from kubernetes_asyncio.config import ConfigException
 
 from slicewire.common import telemetry
 from slicewire.common.logs import Log
-from slicewire.common.model import DeviceClass, Node, ObjectMeta, ResourceClaim, ResourceSlice, wire
+from slicewire.common.model import ObjectMeta, wire
 from slicewire.common.model.struct import Object
 from slicewire.common.settings import BadSettings
-from slicewire.publisher.core.pods import Pod
+from slicewire.publisher.watched import Gone, Kind, Listed, Seen
 
 T = TypeVar("T", bound=Object)
 
@@ -36,7 +36,6 @@ _MOST_DOUBLINGS = 10
 """Past the longest pause; without a limit the power overflows after hours of failures."""
 _BREATH_SECONDS = 0.05
 """Between a watch that ended well and the next: a server that ends them at once is not besieged."""
-_DRA = "/apis/resource.k8s.io/v1"
 MERGE_PATCH = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 _log = Log("publisher.kube")
@@ -62,41 +61,6 @@ class ApiRejected(Exception):
     """The server will not have it as it is; trying again changes nothing."""
 
 
-class Kind(msgspec.Struct, Generic[T], frozen=True):
-    """A kind of object we read; `path` lists all there are."""
-
-    name: str
-    path: str
-    type: type[T]
-    query: Mapping[str, str] = {}
-
-
-NODES = Kind("nodes", "/api/v1/nodes", Node)
-PODS = Kind("pods", "/api/v1/pods", Pod, {"fieldSelector": "spec.nodeName="})
-"""Only pods without a node: a gated pod has none, and one that got a node leaves the watch."""
-CLAIMS = Kind("resourceclaims", f"{_DRA}/resourceclaims", ResourceClaim)
-CLASSES = Kind("deviceclasses", f"{_DRA}/deviceclasses", DeviceClass)
-SLICES = Kind("resourceslices", f"{_DRA}/resourceslices", ResourceSlice)
-
-
-class Listed(msgspec.Struct, Generic[T], frozen=True):
-    """Everything there is of a kind: what is known otherwise is gone."""
-
-    objects: tuple[T, ...]
-
-
-class Seen(msgspec.Struct, Generic[T], frozen=True):
-    """An object is there, or has changed."""
-
-    object: T
-
-
-class Gone(msgspec.Struct, Generic[T], frozen=True):
-    """An object was there last as this."""
-
-    object: T
-
-
 class _ListMeta(Object, frozen=True):
     resource_version: str = ""
     continue_: str = msgspec.field(default="", name="continue")
@@ -110,6 +74,14 @@ class _List(Object, frozen=True):
 class _WatchEvent(Object, frozen=True):
     type: str
     object: msgspec.Raw
+
+
+class _Resource(Object, frozen=True):
+    name: str = ""
+
+
+class _ResourceList(Object, frozen=True):
+    resources: tuple[_Resource, ...] = ()
 
 
 class _OnlyMeta(Object, frozen=True):
@@ -147,9 +119,43 @@ class Kube:
         document = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions}
         await self._call("DELETE", path, body=document)
 
+    async def served(self, versions: Sequence[Kind[T]]) -> Kind[T] | None:
+        """The first of these that the server has, by its own discovery; waits until it answers."""
+        failures = 0
+        while True:
+            try:
+                return await self._first_served(versions)
+            except (ApiUnavailable, ApiConflict, ApiRejected, wire.Malformed) as error:
+                failures += 1
+                pause = _pause(error, failures)
+                kind = versions[0].name
+                _log.warning("cannot see what is served", kind=kind, reason=str(error), pause_seconds=pause)
+                await asyncio.sleep(pause)
+
+    async def _first_served(self, versions: Sequence[Kind[T]]) -> Kind[T] | None:
+        for kind in versions:
+            version, _, name = kind.path.rpartition("/")
+            try:
+                found = wire.decode(await self._call("GET", version), _ResourceList)
+            except ApiNotFound:
+                continue  # not even the version
+            if any(each.name == name for each in found.resources):
+                return kind
+        return None
+
     async def follow(self, kind: Kind[T]) -> AsyncIterator[Listed[T] | Seen[T] | Gone[T]]:
         """All there is, then every change, for ever; after an interruption, all there is again where
         something may have been missed."""
+        failures = 0
+        while True:
+            async for event in self.follow_while_served(kind):
+                failures = 0
+                yield event
+            failures += 1
+            await self._interrupted(kind, ApiNotFound("it is not served"), failures)
+
+    async def follow_while_served(self, kind: Kind[T]) -> AsyncIterator[Listed[T] | Seen[T] | Gone[T]]:
+        """The same, until the server has no such kind."""
         version, failures = "", 0
         while True:
             try:
@@ -168,11 +174,16 @@ class Kube:
             except _Expired:
                 version = ""
                 await asyncio.sleep(_BREATH_SECONDS)
-            except (ApiUnavailable, ApiConflict, ApiNotFound, ApiRejected, wire.Malformed) as error:
+            except ApiNotFound:
+                return
+            except (ApiUnavailable, ApiConflict, ApiRejected, wire.Malformed) as error:
                 failures += 1
-                pause = _pause(error, failures)
-                _log.warning("watch is interrupted", kind=kind.name, reason=str(error), pause_seconds=pause)
-                await asyncio.sleep(pause)
+                await self._interrupted(kind, error, failures)
+
+    async def _interrupted(self, kind: Kind[T], error: Exception, failures: int) -> None:
+        pause = _pause(error, failures)
+        _log.warning("watch is interrupted", kind=kind.name, reason=str(error), pause_seconds=pause)
+        await asyncio.sleep(pause)
 
     async def _list(self, kind: Kind[T]) -> tuple[str, tuple[T, ...]]:
         objects: list[T] = []

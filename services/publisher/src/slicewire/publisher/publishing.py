@@ -8,7 +8,7 @@ from slicewire.common import telemetry
 from slicewire.common.logs import Log
 from slicewire.common.messages import MANAGED_TAINT, SLICEWIRE
 from slicewire.common.model import DeviceTaint, Node, NodeName, ResourceSlice, wire
-from slicewire.publisher import kube
+from slicewire.publisher import watched
 from slicewire.publisher.cluster import Cluster, PoolKey
 from slicewire.publisher.core.difference import Change, Create, Delete, Update, difference
 from slicewire.publisher.core.slices import Owner, PoolWanted, desired_slices
@@ -73,13 +73,13 @@ class Slices:
         """Write it, and note in `left` what the server then has."""
         match change:
             case Create(found):
-                self._keep(await self._api.create(kube.SLICES.path, wire.document(found)), left)
+                self._keep(await self._api.create(watched.SLICES.path, wire.document(found)), left)
             case Update(found):
-                path = f"{kube.SLICES.path}/{found.metadata.name}"
+                path = f"{watched.SLICES.path}/{found.metadata.name}"
                 self._keep(await self._api.replace(path, wire.document(found)), left)
             case Delete(name, uid, resource_version):
                 try:
-                    await self._api.delete(f"{kube.SLICES.path}/{name}", uid, resource_version)
+                    await self._api.delete(f"{watched.SLICES.path}/{name}", uid, resource_version)
                 except ApiNotFound:
                     _log.info("slice is gone already", slice=name)
                 self._cluster.drop_slice(name)

@@ -7,24 +7,33 @@ restart, a lost watch and a changed object are the same path, and doing it twice
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 from slicewire.common import telemetry
 from slicewire.common.bus.port import Bus, BusUnavailable, CaughtUp, Committed, Write
 from slicewire.common.logs import Log
-from slicewire.common.messages import ANSWERS, CLAIMS, CLASSES, INVENTORY, NODES, Channel
-from slicewire.publisher import kube
+from slicewire.common.messages import ANSWERS, CLAIMS, CLASSES, INVENTORY, NODES, TAINT_RULES, Channel
+from slicewire.publisher import watched
 from slicewire.publisher.binding import Binding
 from slicewire.publisher.cluster import Cluster, FactKey, Key, PodKey, PoolKey, is_from_kubernetes
 from slicewire.publisher.facts import fact_of
 from slicewire.publisher.kube import ApiConflict, ApiNotFound, ApiRejected, ApiUnavailable, Kube
 from slicewire.publisher.publishing import Slices
+from slicewire.publisher.served import follow_served
 from slicewire.publisher.worklist import Again, Worklist
 
-_FOLLOWED: tuple[Channel[Any], ...] = (INVENTORY, ANSWERS, NODES, CLASSES, CLAIMS)
-_WATCHED: tuple[kube.Kind[Any], ...] = (kube.NODES, kube.CLASSES, kube.CLAIMS, kube.PODS, kube.SLICES)
-_CHANNELS: dict[str, Channel[Any]] = {channel.kind: channel for channel in (NODES, CLASSES, CLAIMS)}
+_FOLLOWED: tuple[Channel[Any], ...] = (INVENTORY, ANSWERS, NODES, CLASSES, TAINT_RULES, CLAIMS)
+_WATCHED: tuple[watched.Kind[Any], ...] = (
+    watched.NODES,
+    watched.CLASSES,
+    watched.CLAIMS,
+    watched.PODS,
+    watched.SLICES,
+)
+_CHANNELS: dict[str, Channel[Any]] = {
+    channel.kind: channel for channel in (NODES, CLASSES, TAINT_RULES, CLAIMS)
+}
 _CONFLICT_SECONDS = 0.05
 _REJECTED_SECONDS = 30.0
 _log = Log("publisher")
@@ -39,7 +48,7 @@ class Publisher:
         self._slices = Slices(api, self._cluster)
         self._binding = Binding(api, self._cluster)
         self._worklist: Worklist[Key] = Worklist()
-        self._unsynced = {kind.name for kind in _WATCHED} | {"bus"}
+        self._unsynced = {kind.name for kind in (*_WATCHED, *watched.TAINT_RULES)} | {"bus"}
         self._synced = asyncio.Event()
 
     def is_ready(self) -> bool:
@@ -51,7 +60,9 @@ class Publisher:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._follow_bus())
             for kind in _WATCHED:
-                tasks.create_task(self._follow_kind(kind))
+                tasks.create_task(self._follow_kind(kind, self._api.follow(kind)))
+            rules = watched.TAINT_RULES
+            tasks.create_task(self._follow_kind(rules[0], follow_served(self._api, rules)))
             await self._synced.wait()
             _log.info("both sides are known", nodes=len(self._cluster.nodes), pools=len(self._cluster.pools))
             self._wake(self._cluster.every_key())
@@ -64,15 +75,15 @@ class Publisher:
             else:
                 self._wake(self._cluster.hear(heard))
 
-    async def _follow_kind(self, kind: kube.Kind[Any]) -> None:
-        async for event in self._api.follow(kind):
+    async def _follow_kind(self, kind: watched.Kind[Any], events: AsyncIterator[watched.Event]) -> None:
+        async for event in events:
             match event:
-                case kube.Listed(objects):
+                case watched.Listed(objects):
                     self._wake(self._cluster.listed(kind, objects))
                     self._have(kind.name)
-                case kube.Seen(found):
+                case watched.Seen(found):
                     self._wake(self._cluster.seen(kind, found))
-                case kube.Gone(found):
+                case watched.Gone(found):
                     self._wake(self._cluster.gone(kind, found))
 
     def _have(self, side: str) -> None:

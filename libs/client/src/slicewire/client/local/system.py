@@ -1,13 +1,15 @@
 """The whole system on this machine: a broker, two allocators, a node's agents for every node, and a
-publisher where there is a Kubernetes API. Every part is a process of its own, as in a cluster.
+publisher where there is a Kubernetes API. Every part is a process of its own, as in a cluster, but for
+fleets of simulated nodes: their agents share a few.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import string
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -15,6 +17,13 @@ import msgspec
 
 from slicewire.client.local import broker
 from slicewire.client.local.processes import Child, Command, find_program
+
+MOST_ALONE = 16
+"""Nodes whose agents are processes of their own. Of more the agents share processes."""
+MOST_TOGETHER = 250
+"""Nodes in one process of a fleet."""
+_FLEET_LOOKS_EVERY_SECONDS = 600
+"""A simulated node says at once when it has changed; to look at each twice a minute costs much."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,8 +42,16 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     otlp_endpoint: str = ""
     port: int = -1
 
+    @property
+    def nodes_folder(self) -> Path:
+        return self.folder / "nodes"
+
     def node_folder(self, node: str) -> Path:
-        return self.folder / "nodes" / node
+        return self.nodes_folder / node
+
+    @property
+    def is_fleet(self) -> bool:
+        return len(self.nodes) > MOST_ALONE
 
 
 def node_names(count: int) -> tuple[str, ...]:
@@ -44,6 +61,13 @@ def node_names(count: int) -> tuple[str, ...]:
     return tuple(f"node-{number:04d}" for number in range(1, count + 1))
 
 
+def shards(nodes: tuple[str, ...], most: int = MOST_TOGETHER) -> tuple[tuple[str, ...], ...]:
+    """The nodes in order, in as few parts as there may be of at most so many, and as even as can be."""
+    parts = -(-len(nodes) // most)
+    ends = [len(nodes) * part // parts for part in range(parts + 1)]
+    return tuple(nodes[begin:end] for begin, end in itertools.pairwise(ends))
+
+
 def commands(plan: Plan, nats_url: str) -> tuple[Command, ...]:
     """Every process but the broker."""
     common = {"SLICEWIRE_NATS_URL": nats_url, "SLICEWIRE_LOG_FORMAT": "text"}
@@ -51,7 +75,7 @@ def commands(plan: Plan, nats_url: str) -> tuple[Command, ...]:
         common["SLICEWIRE_OTLP_ENDPOINT"] = plan.otlp_endpoint
     found = [
         *(_allocator(plan, number, common) for number in range(1, plan.allocators + 1)),
-        *(command for node in plan.nodes for command in _agents(plan, node, common)),
+        *(_fleet(plan, common) if plan.is_fleet else _alone(plan, common)),
     ]
     if plan.kubeconfig is not None:
         environ = {**common, "SLICEWIRE_PUBLISHER_KUBECONFIG": str(plan.kubeconfig)}
@@ -68,6 +92,34 @@ def _allocator(plan: Plan, number: int, common: dict[str, str]) -> Command:
         "SLICEWIRE_ALLOCATOR_UNTOLD_NODES": untold,
     }
     return _command(plan, name, "allocator", environ)
+
+
+def _alone(plan: Plan, common: dict[str, str]) -> Iterator[Command]:
+    for node in plan.nodes:
+        yield from _agents(plan, node, common)
+
+
+def _fleet(plan: Plan, common: dict[str, str]) -> Iterator[Command]:
+    """Most nodes of a fleet prepare nothing, so that one node-prep is enough for all of them."""
+    for part in shards(plan.nodes):
+        often = {"SLICEWIRE_DISCOVERY_LOOK_EVERY_SECONDS": str(_FLEET_LOOKS_EVERY_SECONDS)}
+        yield _together(plan, "discovery", part, {**common, **often})
+    bus_alone = {"SLICEWIRE_NODE_PREP_KUBELET": "false"}
+    yield _together(plan, "node-prep", plan.nodes, {**common, **bus_alone})
+
+
+def _together(plan: Plan, part: str, nodes: tuple[str, ...], environ: dict[str, str]) -> Command:
+    prefix = f"SLICEWIRE_{part.upper().replace('-', '_')}"
+    name = f"{nodes[0]}-to-{nodes[-1]}"
+    own = {
+        "SLICEWIRE_NODE_NAME": name,
+        f"{prefix}_NODES": ",".join(nodes),
+        f"{prefix}_NVML_ROOM": "simulated",
+        f"{prefix}_NVML_STATE": str(plan.nodes_folder),
+        f"{prefix}_NVML_PROFILE": plan.profile,
+        f"{prefix}_NVML_GPUS": str(plan.gpus),
+    }
+    return _command(plan, f"{part}@{name}", part, {**environ, **own})
 
 
 def _agents(plan: Plan, node: str, common: dict[str, str]) -> tuple[Command, Command]:
@@ -118,6 +170,10 @@ class System:
     @property
     def nats_url(self) -> str:
         return self.broker.url
+
+    def pids(self) -> tuple[int, ...]:
+        """Of the broker and of every part that lives."""
+        return self.broker.pid, *(child.pid for child in self.children.values() if child.pid is not None)
 
 
 @asynccontextmanager

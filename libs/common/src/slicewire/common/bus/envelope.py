@@ -63,6 +63,7 @@ class Envelopes:
             "ce-id": id_,
             "ce-source": self._source,
             "ce-type": f"dev.slicewire.v1.{name}",
+            "ce-dataschema": write.channel.schema,
             "ce-time": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             **({"traceparent": write.trace} if write.trace else telemetry.headers()),
         }

@@ -11,16 +11,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import nats
 import nats.errors
 import nats.micro
 from nats.aio.client import Client
-from nats.aio.msg import Msg
+from nats.protocol.parser import AWAITING_CONTROL_LINE, Parser
 
 from slicewire.common import messages, telemetry
-from slicewire.common.bus import following, past, serving, streams, taking
+from slicewire.common.bus import following, lines, past, serving, streams, taking
 from slicewire.common.bus.envelope import Envelopes, outcome
 from slicewire.common.bus.link import ApiFault, Inbox, Message, Reconnected
 from slicewire.common.bus.port import (
@@ -30,6 +30,7 @@ from slicewire.common.bus.port import (
     Committed,
     Declined,
     Heard,
+    KeyedHandler,
     Past,
     Stale,
     Write,
@@ -49,7 +50,6 @@ MOST_WRITES = 1000
 """The server's limit for one atomic batch."""
 _ANSWER_SECONDS = 5.0
 _RECONNECT_SECONDS = 0.25
-_PLAIN_HEAD = b"NATS/1.0\r\n"
 _LOST = (
     nats.errors.TimeoutError,
     nats.errors.NoRespondersError,
@@ -62,52 +62,33 @@ _DEFAULT_RETENTION = streams.Retention()
 _log = Log("bus")
 
 
-class _Headers(Mapping[str, str]):
-    """As they came; most are never looked at."""
-
-    __slots__ = ("_lines", "_read")
-
-    def __init__(self, lines: bytes) -> None:
-        self._lines = lines
-        self._read: dict[str, str] | None = None
-
-    def _all(self) -> dict[str, str]:
-        if self._read is None:
-            lines = self._lines.decode("utf-8", "replace").split("\r\n")
-            fields = (line.partition(":") for line in lines if ":" in line)
-            self._read = {name: value.strip() for name, _, value in fields}
-        return self._read
-
-    def __getitem__(self, name: str) -> str:
-        return self._all()[name]
-
-    def get(self, name: str, default: Any = None) -> Any:
-        return self._all().get(name, default)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._all())
-
-    def __len__(self) -> int:
-        return len(self._all())
-
-
 class _Client(Client):
-    """The client, quicker where it spends most of its time: a claim is some twenty headers in and out."""
+    """The client, quicker where it spends most of its time, which is messages; see lines.py."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._ps = _Parser(self)
+        self.direct: dict[int, Callable[[lines.Arrived], None]] = {}
+        """By subscription, who gets its messages as soon as they are read, without a queue between."""
+
+    async def arrived(self, message: lines.Arrived) -> None:
+        deliver = self.direct.get(message.subscription)
+        if deliver is not None:
+            deliver(message)
+            return
+        subject, subscription, reply, head, data = message
+        await self._process_msg(subscription, subject, reply, data, cast("bytes", head))
 
     async def _process_headers(self, headers: bytes | None) -> Any:
-        if headers is None or not headers.startswith(_PLAIN_HEAD):  # a status has a line of its own
-            return await super()._process_headers(headers)
-        return _Headers(headers)
+        return lines.Headers.plain(headers) or await super()._process_headers(headers)
 
     async def _send_publish(
         self, subject: str, reply: str, payload: bytes, payload_size: int, headers: dict[str, Any] | None
     ) -> None:
-        """Headers of one clean line each, as ours are, need not be looked at one by one."""
-        lines = "".join([f"{name}: {value}\r\n" for name, value in (headers or {}).items()])
-        if headers is None or lines.count("\r") != len(headers) or lines.count("\n") != len(headers):
+        head = lines.written(headers) if headers else None
+        if head is None:
             await super()._send_publish(subject, reply, payload, payload_size, headers)
             return
-        head = f"NATS/1.0\r\n{lines}\r\n".encode()
         sizes = f"{len(head)} {len(head) + payload_size}"
         command = f"HPUB {subject} {reply} {sizes}\r\n".encode()
         self.stats["out_msgs"] += 1
@@ -117,10 +98,30 @@ class _Client(Client):
             await self._flush_pending()
 
 
+class _Parser(Parser):
+    """Reads messages by the buffer; whatever else comes, and a message that followed it, the client's way."""
+
+    def __init__(self, client: _Client) -> None:
+        super().__init__(client)
+        self._client = client
+
+    async def parse(self, data: bytes = b"") -> None:
+        if self.state != AWAITING_CONTROL_LINE:
+            await super().parse(data)
+            return
+        buffer = bytes(self.buf) + data if self.buf else bytes(data)
+        found, end = lines.messages_in(buffer)
+        self.buf = bytearray(buffer[end:])
+        for message in found:
+            await self._client.arrived(message)
+        if self.buf and not lines.may_become_message(self.buf):
+            await super().parse()
+
+
 class NatsBus:
     """`Bus` on one NATS connection."""
 
-    def __init__(self, client: Client, name: str) -> None:
+    def __init__(self, client: _Client, name: str) -> None:
         self._client = client
         self.link = _NatsLink(client)
         self._envelopes = Envelopes(name)
@@ -205,22 +206,42 @@ class NatsBus:
     ) -> AsyncIterator[None]:
         """Each request runs in a task of its own: one that waits holds up nobody."""
         async with asyncio.TaskGroup() as tasks:
-            service = await nats.micro.add_service(
-                self._client, name=f"slicewire-{name}", version="0.1.0", description=f"Slicewire {name}"
-            )
-            for endpoint, handler in handlers.items():
-                await service.add_endpoint(
-                    name=endpoint.name,
-                    subject=endpoint.subject(*key),
-                    handler=serving.handing_over(tasks, endpoint, handler, _respond),
-                )
-            with _mapped(self._client, f"serving {name}"):
-                await self._client.flush()  # from here on a question finds its server
-            try:
+            routes = {
+                endpoint.subject(*key): (endpoint, serving.handing_over(tasks, endpoint, handler, _respond))
+                for endpoint, handler in handlers.items()
+            }
+            async with self._service(routes, name):
                 yield
-            finally:
-                with suppress(*_LOST):
-                    await service.stop()
+
+    @asynccontextmanager
+    async def serve_all(
+        self, handlers: Mapping[Endpoint[Any, Any], KeyedHandler], *, name: str
+    ) -> AsyncIterator[None]:
+        async with asyncio.TaskGroup() as tasks:
+            routes = {
+                endpoint.pattern: (endpoint, serving.handing_over_keyed(tasks, endpoint, handler, _respond))
+                for endpoint, handler in handlers.items()
+            }
+            async with self._service(routes, name):
+                yield
+
+    @asynccontextmanager
+    async def _service(
+        self, routes: Mapping[str, tuple[Endpoint[Any, Any], serving.Route]], name: str
+    ) -> AsyncIterator[None]:
+        """A NATS micro service, and how it answers what is asked on each subject."""
+        service = await nats.micro.add_service(
+            self._client, name=f"slicewire-{name}", version="0.1.0", description=f"Slicewire {name}"
+        )
+        for subject, (endpoint, route) in routes.items():
+            await service.add_endpoint(name=endpoint.name, subject=subject, handler=route)
+        with _mapped(self._client, f"serving {name}"):
+            await self._client.flush()  # from here on a question finds its server
+        try:
+            yield
+        finally:
+            with suppress(*_LOST):
+                await service.stop()
 
 
 async def _respond(request: Any, reply: Object | Declined) -> None:
@@ -235,7 +256,7 @@ async def _respond(request: Any, reply: Object | Declined) -> None:
 class _NatsLink:
     """`Link` on one NATS connection."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: _Client) -> None:
         self._client = client
         self._inboxes: set[Inbox] = set()
 
@@ -258,15 +279,14 @@ class _NatsLink:
         inbox: Inbox = asyncio.Queue()
         subject = self._client.new_inbox()
 
-        async def arrived(message: Msg) -> None:
-            inbox.put_nowait(_message(message))
-
-        subscription = await self._client.subscribe(subject, cb=arrived)
+        subscription = await self._client.subscribe(subject)
+        self._client.direct[subscription._id] = lambda message: inbox.put_nowait(_message(message))  # noqa: SLF001
         self._inboxes.add(inbox)
         try:
             yield subject, inbox
         finally:
             self._inboxes.discard(inbox)
+            del self._client.direct[subscription._id]  # noqa: SLF001
             with suppress(*_LOST, nats.errors.BadSubscriptionError):
                 await subscription.unsubscribe()
 
@@ -279,17 +299,18 @@ _SHORT_ACK = 9
 """Tokens of an ack subject without domain and account: $JS.ACK.<stream>.<consumer>.<counts…>."""
 
 
-def _message(message: Msg) -> Message:
-    headers = {} if message.headers is None else message.headers
-    if not message.reply.startswith("$JS.ACK."):
-        return Message(message.subject, message.data, headers, message.reply)
-    numbers = message.reply.split(".")
+def _message(message: lines.Arrived) -> Message:
+    subject, reply = message.subject.decode(), message.reply.decode()
+    headers = {} if message.head is None else lines.Headers(message.head)
+    if not reply.startswith("$JS.ACK."):
+        return Message(subject, message.data, headers, reply)
+    numbers = reply.split(".")
     numbers = numbers[2:] if len(numbers) == _SHORT_ACK else numbers[4:]
     return Message(
-        message.subject,
+        subject,
         message.data,
         headers,
-        message.reply,
+        reply,
         sequence=int(numbers[3]),
         delivery=int(numbers[4]),
         pending=int(numbers[6]),

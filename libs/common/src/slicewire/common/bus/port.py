@@ -110,6 +110,11 @@ class Delivery(Protocol[F]):
     async def retry(self, after_seconds: float) -> None: ...
 
 
+KeyedHandler = Callable[[tuple[str, ...], Any], Awaitable[Any]]
+"""Answers a question to a key: a reply, or `Declined`."""
+Serving = AbstractAsyncContextManager[None]
+
+
 class Bus(Protocol):
     async def tell(self, channel: Channel[F], fact: F) -> int:
         """Keep the fact as the latest of its key; returns its sequence. Raises `BusUnavailable`."""
@@ -131,8 +136,11 @@ class Bus(Protocol):
 
     def serve(
         self, handlers: Mapping[Endpoint[Any, Any], Callable[[Any], Awaitable[Any]]], *key: str, name: str
-    ) -> AbstractAsyncContextManager[None]:
+    ) -> Serving:
         """Answer these endpoints while the context is open; several servers of one name share the work."""
+
+    def serve_all(self, handlers: Mapping[Endpoint[Any, Any], KeyedHandler], *, name: str) -> Serving:
+        """The same for every key of these endpoints there may be."""
 
     async def as_of(self, event: int | None, *channels: Channel[Any]) -> Past | Declined:
         """What every key of these channels was when this event of the history had just been told; None

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, Protocol, cast
 
 from slicewire.common import telemetry
-from slicewire.common.bus.port import BusUnavailable, Declined
+from slicewire.common.bus.port import BusUnavailable, Declined, KeyedHandler
 from slicewire.common.logs import Log
 from slicewire.common.messages import Endpoint
 from slicewire.common.model import wire
@@ -24,6 +25,8 @@ class Question(Protocol):
     """A request, as a NATS micro service gets it."""
 
     @property
+    def subject(self) -> str: ...
+    @property
     def data(self) -> bytes: ...
     @property
     def headers(self) -> Mapping[str, str] | None: ...
@@ -31,11 +34,13 @@ class Question(Protocol):
 
 Reply = Callable[[Question, Object | Declined], Awaitable[None]]
 """Sends what is answered to whoever asked."""
+Route = Callable[[Question], Awaitable[None]]
+"""What to do with a question."""
 
 
 def handing_over(
     tasks: asyncio.TaskGroup, endpoint: Endpoint[Any, Any], handler: Handler, reply: Reply
-) -> Callable[[Question], Awaitable[None]]:
+) -> Route:
     """What to do with each question of an endpoint: one that takes long holds up nobody."""
 
     async def answer(question: Question) -> None:
@@ -48,6 +53,18 @@ def handing_over(
 
     async def hand_over(question: Question) -> None:
         tasks.create_task(answer(question))
+
+    return hand_over
+
+
+def handing_over_keyed(
+    tasks: asyncio.TaskGroup, endpoint: Endpoint[Any, Any], handler: KeyedHandler, reply: Reply
+) -> Route:
+    """The same, where the handler is told to which key the question was put."""
+
+    async def hand_over(question: Question) -> None:
+        of_key = partial(handler, endpoint.key_of(question.subject))
+        await handing_over(tasks, endpoint, of_key, reply)(question)
 
     return hand_over
 

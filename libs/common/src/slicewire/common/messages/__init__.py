@@ -28,6 +28,7 @@ from slicewire.common.messages.catalogue import (
 )
 from slicewire.common.messages.channels import (
     HISTORY_STREAM,
+    SCHEMA_VERSION,
     STATE_STREAM,
     STATE_SUBJECTS,
     VERSION,
@@ -92,6 +93,7 @@ __all__ = [
     "PREPARE",
     "PREPARED",
     "RELEASE",
+    "SCHEMA_VERSION",
     "SLICEWIRE",
     "STATE_STREAM",
     "STATE_SUBJECTS",

@@ -15,6 +15,8 @@ from slicewire.common.messages.facts import Fact
 from slicewire.common.model.struct import Object
 
 VERSION = "slicewire.v1"
+SCHEMA_VERSION = "1.0"
+"""Of what facts say: the minor rises with every field that is added, the major with `VERSION` alone."""
 STATE_STREAM = "SLICEWIRE_STATE"
 HISTORY_STREAM = "SLICEWIRE_HISTORY"
 STATE_SUBJECTS = f"{VERSION}.state.>"
@@ -54,6 +56,11 @@ class Channel(msgspec.Struct, Generic[F], frozen=True):
         return ".".join((VERSION, "state", self.kind, *map(token, key)))
 
     @property
+    def schema(self) -> str:
+        """Which version of which fact: `ce-dataschema` of the envelope."""
+        return f"urn:slicewire:schema:{SCHEMA_VERSION}:{self.kind}"
+
+    @property
     def pattern(self) -> str:
         """All keys of this channel, as a subscription subject."""
         wild = () if len(self.prefix) == len(self.key_names) else (">",)
@@ -75,3 +82,12 @@ class Endpoint(msgspec.Struct, Generic[Q, A], frozen=True):
 
     def subject(self, *key: str) -> str:
         return ".".join((VERSION, "request", self.name, *map(token, key)))
+
+    @property
+    def pattern(self) -> str:
+        """Of every key, as a subscription subject."""
+        return ".".join((VERSION, "request", self.name, *("*" for _ in self.key_names)))
+
+    def key_of(self, subject: str) -> tuple[str, ...]:
+        """The names in a subject of this endpoint."""
+        return tuple(part.replace("_", ".") for part in subject.split(".")[4:])

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import partial
 
-import msgspec
-
 from slicewire.allocator.core.attempt import Attempt, Question
 from slicewire.allocator.core.cel import Program, compile_selector
 from slicewire.allocator.core.conjuncts import conjuncts, without
@@ -20,7 +18,7 @@ from slicewire.allocator.core.requests import Alternative
 from slicewire.allocator.core.selectors import ENVIRONMENT
 from slicewire.allocator.core.snapshot import Snapshot
 from slicewire.allocator.core.stock import Candidate
-from slicewire.allocator.core.taints import untolerated
+from slicewire.allocator.core.taints import untolerated, written
 from slicewire.common.model import (
     CELDeviceSelector,
     ChangeKind,
@@ -63,9 +61,14 @@ def _all_untolerated(candidate: Candidate, alternative: Alternative) -> _Taints:
     found: _Taints = ()
     tolerated = alternative.tolerations
     while (taint := untolerated(candidate.device.taints, tolerated)) is not None:
-        found = (*found, msgspec.structs.replace(taint, time_added=None))
+        found = (*found, _bare(taint))
         tolerated = (*tolerated, _toleration(taint))
     return found
+
+
+def _bare(taint: DeviceTaint) -> DeviceTaint:
+    """Whoever put it there, and whenever."""
+    return DeviceTaint(key=taint.key, value=taint.value, effect=taint.effect)
 
 
 def _toleration(taint: DeviceTaint) -> DeviceToleration:
@@ -82,15 +85,10 @@ def _tolerating(
     distinct = dict.fromkeys(taint for taints in added.values() for taint in taints)
     if distinct:
         noun = "taint" if len(distinct) == 1 else "taints"
-        names, where = " and ".join(map(_text, distinct)), _where(situation, added)
+        names, where = " and ".join(map(written, distinct)), _where(situation, added)
         message = f"tolerate the {noun} {names}{where}"
         weight = sum(map(len, added.values()))
         yield Remedy(ChangeKind.TOLERATE, message, node, weight, partial(_so_asked, claims, situation))
-
-
-def _text(taint: DeviceTaint) -> str:
-    value = f"={taint.value}" if taint.value else ""
-    return f"{taint.key}{value}:{taint.effect}"
 
 
 def _where(situation: Situation, added: Mapping[Alternative, _Taints]) -> str:

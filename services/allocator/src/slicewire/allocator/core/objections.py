@@ -11,6 +11,7 @@ from typing import ClassVar
 import msgspec
 
 from slicewire.allocator.core.holdings import Amount
+from slicewire.allocator.core.taints import RuleTaint, written
 from slicewire.common.model import DeviceTaint, Quantity, Rule
 
 
@@ -79,8 +80,11 @@ class Tainted(Objection, frozen=True):
     taint: DeviceTaint
 
     def __str__(self) -> str:
-        value = f"={self.taint.value}" if self.taint.value else ""
-        return f"taint {self.taint.key}{value}:{self.taint.effect} is not tolerated"
+        match self.taint:
+            case RuleTaint(rule=rule):
+                return f"tainted by DeviceTaintRule {rule}: {written(self.taint)}"
+            case _:
+                return f"taint {written(self.taint)} is not tolerated"
 
 
 class Constrained(Objection, frozen=True):

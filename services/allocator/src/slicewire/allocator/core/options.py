@@ -87,14 +87,11 @@ def _option(alternative: Alternative, question: Question, attempt: Attempt) -> O
         return _all(alternative, question, attempt)
     promising, unjudged = prospects(alternative, question.stock, question.supply)
     promising = _with_capacity(promising, alternative, question, attempt)
-    mask = promising | unjudged
-    candidates, bits = question.stock.part(mask)
-    order = ordered(question, alternative, candidates)
-    if order is not candidates:
-        bit_of = {id(candidate): bit for candidate, bit in zip(candidates, bits, strict=True)}
-        bits = tuple(bit_of[id(candidate)] for candidate in order)
-        mask = sum(bits)
-    return Option(alternative, alternative.count, order, bits, mask, is_judged=not unjudged)
+    part = question.stock.part(promising | unjudged)
+    order = ordered(question, alternative, part, is_judged=not unjudged)
+    return Option(
+        alternative, alternative.count, order.candidates, order.bits, sum(order.bits), is_judged=not unjudged
+    )
 
 
 def _with_capacity(promising: int, alternative: Alternative, question: Question, attempt: Attempt) -> int:

@@ -117,9 +117,11 @@ HeldRecords = PersistentMap[PoolID, HeldRecord]
 def with_held(
     held: HeldRecords, key: TellingKey, before: tuple[Holding, ...], after: tuple[Holding, ...]
 ) -> HeldRecords:
-    for id_ in pools_of(chain(before, after)):
+    pools = pools_of(chain(before, after))
+    for id_ in pools:
         told = {k: v for k, v in (held.get(id_) or HeldRecord()).told.items() if k != key}
-        if here := tuple(only for each in after if (only := _only(id_, each)).results):
+        only = after if len(pools) == 1 else (_only(id_, each) for each in after)
+        if here := tuple(each for each in only if each.results):
             told[key] = here
         usage = usage_of(chain.from_iterable(told[k] for k in sorted(told)))
         held = held.with_value(id_, HeldRecord(told, usage)) if told else held.without(id_)

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from msgspec.structs import replace
 
-from slicewire.allocator.core.layout import identifies
+from slicewire.allocator.core.layout import IDENTIFIERS
 from slicewire.common.model import (
     Counter,
     Device,
@@ -38,12 +38,17 @@ def _sharing(device: Device) -> Device:
     return replace(
         device,
         attributes={
-            name: value if identifies(name, value) else _attribute(value)
+            name: value if _is_found_once(name) else _attribute(value)
             for name, value in device.attributes.items()
         },
         capacity=_capacity_of(device.capacity),
         consumes_counters=tuple(map(_consumption_of, device.consumes_counters)),
     )
+
+
+@lru_cache(maxsize=_KINDS)
+def _is_found_once(name: str) -> bool:
+    return name.rpartition("/")[2] in IDENTIFIERS
 
 
 @lru_cache(maxsize=_KINDS)

@@ -36,17 +36,24 @@ from slicewire.allocator.core.refused import Refused
 from slicewire.allocator.core.sharing import sharing
 from slicewire.allocator.core.standings import Standings
 from slicewire.allocator.core.stock import Stock
-from slicewire.common.model import DeviceClass, DriverName, NodeName, PoolID
+from slicewire.allocator.core.taintrules import TaintRules, tainted, tellings_under, with_rule
+from slicewire.common.model import DeviceClass, DeviceTaintRule, DriverName, NodeName, PoolID
 from slicewire.common.model.packing import PACKING, Packing
 
 __all__ = ["EMPTY", "Holding", "NodeView", "Snapshot"]
+
+
+Changes = Mapping[TellingKey, tuple[Slices, Slices | None]]
+"""What was told under each key, and what is told now; None is nothing any more."""
 
 
 class Snapshot(msgspec.Struct, frozen=True, eq=False):
     """Look up with the methods; make successors with `with_…` and `without_…`."""
 
     classes: Mapping[str, DeviceClass] = {}
+    taint_rules: TaintRules = {}
     _told: PersistentMap[TellingKey, Slices] = msgspec.field(default_factory=PersistentMap)
+    """As it was told; in all that follows the taints of rules are worked in."""
     _nodes: Nodes = msgspec.field(default_factory=Nodes)
     _pools: PoolRecords = msgspec.field(default_factory=PersistentMap)
     _shared_told: Told = {}
@@ -76,6 +83,7 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
         return self._nodes.get(name).view
 
     def slices(self, node: NodeName, driver: DriverName) -> Slices:
+        """As they were told: without the taints of rules."""
         return self._told.get(TellingKey(node, driver)) or ()
 
     def local_slices(self, node: NodeName) -> Slices:
@@ -132,24 +140,53 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
         if before == after:
             return self
         after = after and tuple(map(sharing, after))
-        shared_told = self._shared_told
-        shared = tuple(each for each in after or () if not each.spec.node_name)
-        if shared_told.get(key, ()) != shared:
-            shared_told = with_told(shared_told, key, shared or None)
-        pools = with_pool_slices(self._pools, key, before or (), after or ())
-        changed = {pool_id(each) for each in (*(before or ()), *(after or ()))}
-        nodes = _part_takers(changed, (self._pools, pools), key.node)
+        told = self._told.without(key) if after is None else self._told.with_value(key, after)
+        change = before or (), after and tainted(after, self.taint_rules)
+        return self._with_changes({key: change}, _told=told)
+
+    def _with_changes(self, changes: Changes, **told: object) -> Snapshot:
+        """What is derived from what was told, where it is told otherwise now."""
+        shared_told, pools, nodes = self._shared_told, self._pools, self._nodes
+        for key, (before, after) in changes.items():
+            shared = tuple(each for each in after or () if not each.spec.node_name)
+            if shared_told.get(key, ()) != shared:
+                shared_told = with_told(shared_told, key, shared or None)
+            pools = with_pool_slices(pools, key, before, after or ())
+            nodes = nodes.with_slices(key, before, after)
+        touched = {pool_id(each) for before, after in changes.values() for each in (*before, *(after or ()))}
+        takers = {key.node for key in changes} | _part_takers(touched, (self._pools, pools))
         return msgspec.structs.replace(
             self,
-            refused=self.refused.forgetting(nodes) if all(nodes) else Refused(),
-            standings=self.standings.forgetting(nodes) if all(nodes) else Standings(),
-            roster=self.roster.forgetting(nodes),
-            _told=self._told.without(key) if after is None else self._told.with_value(key, after),
-            _nodes=self._nodes.with_slices(key, before or (), after),
+            refused=self.refused.forgetting(takers) if all(takers) else Refused(),
+            standings=self.standings.forgetting(takers) if all(takers) else Standings(),
+            roster=self.roster.forgetting(takers),
+            _nodes=nodes,
             _pools=pools,
             _shared_told=shared_told,
             _shared=self._shared if shared_told is self._shared_told else flat(shared_told),
+            **told,
         )
+
+    def with_taint_rule(self, rule: DeviceTaintRule) -> Snapshot:
+        """In place of the rule of this name. Works out anew only where it changes the taints of a device."""
+        return self._with_taint_rule(rule.metadata.name, rule)
+
+    def without_taint_rule(self, name: str) -> Snapshot:
+        return self._with_taint_rule(name, None)
+
+    def _with_taint_rule(self, name: str, rule: DeviceTaintRule | None) -> Snapshot:
+        known = self.taint_rules.get(name)
+        before = known and known.rule
+        if before == rule:
+            return self
+        rules = with_rule(self.taint_rules, name, rule)
+        changes: dict[TellingKey, tuple[Slices, Slices | None]] = {}
+        for key in {key for each in (before, rule) if each for key in tellings_under(each, self._pools)}:
+            told = self._told.get(key) or ()
+            was, now = tainted(told, self.taint_rules), tainted(told, rules)
+            if was != now:
+                changes[key] = was, now
+        return self._with_changes(changes, taint_rules=rules)
 
     def with_node(self, node: NodeView) -> Snapshot:
         record = self._nodes.get(node.name)
@@ -203,7 +240,7 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
         before = self._holdings.get(key) or ()
         if before == holdings:
             return self
-        nodes = _part_takers(pools_of((*before, *holdings)), (self._pools,), node)
+        nodes = {node, *_part_takers(pools_of((*before, *holdings)), (self._pools,))}
         return msgspec.structs.replace(
             self,
             refused=self.refused.forgetting(nodes) if all(nodes) else Refused(),
@@ -214,11 +251,10 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
         )
 
 
-def _part_takers(changed: Iterable[PoolID], pools: Sequence[PoolRecords], node: NodeName) -> set[NodeName]:
+def _part_takers(changed: Iterable[PoolID], pools: Sequence[PoolRecords]) -> set[NodeName]:
     """The nodes with a part in these pools, as they were and as they are; "" if they are for any node."""
     records = (record for id_ in changed for each in pools if (record := each.get(id_)) is not None)
-    named = {each.spec.node_name or NodeName("") for record in records for each in record.slices}
-    return {node, *named}
+    return {each.spec.node_name or NodeName("") for record in records for each in record.slices}
 
 
 EMPTY = Snapshot()

@@ -23,6 +23,13 @@ def supply_of(stock: Stock, usages: Usages, features: Features) -> Supply:
     return stock.supply.recall_all(tuple(usages.values()), lambda: _supply(stock, usages, features))
 
 
+def is_plain(stock: Stock, usages: Usages) -> bool:
+    """Whole devices only, on no budgets and of no shares: which of them are free says everything."""
+    if stock.layout.banks or stock.layout.shareable:
+        return False
+    return not any(usage.shared for usage in usages.values())
+
+
 def _supply(stock: Stock, usages: Usages, features: Features) -> Supply:
     layout, pools = stock.layout, tuple(pool for pool in stock.pools if pool.is_usable)
     dedicated = shared = 0

@@ -10,6 +10,18 @@ _BLOCKING = ("NoSchedule", "NoExecute")
 """Other effects, `None` and those of a future API, do not keep anybody away."""
 
 
+class RuleTaint(DeviceTaint, frozen=True, kw_only=True):
+    """A taint of no driver: `rule` is the DeviceTaintRule that puts it there."""
+
+    rule: str
+
+
+def written(taint: DeviceTaint) -> str:
+    """As kubectl writes it."""
+    value = f"={taint.value}" if taint.value else ""
+    return f"{taint.key}{value}:{taint.effect}"
+
+
 def untolerated(taints: Sequence[DeviceTaint], tolerations: Sequence[DeviceToleration]) -> DeviceTaint | None:
     """The first taint that keeps a claim with these tolerations away."""
     for taint in taints:

@@ -2,6 +2,7 @@
 
 The format is that of Kubernetes' own allocator tests: `features` (feature gates without the `DRA`) and
 `input` with `claims`, `deviceClasses`, `resourceSlices`, `allocatedState` and, for one node, `node`.
+`nodes`, with their labels, and `deviceTaintRules` are our own addition to `input`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from slicewire.common.model import (
     ClaimUID,
     DeviceClass,
     DeviceRequestAllocationResult,
+    DeviceTaintRule,
     DriverName,
     Node,
     NodeName,
@@ -46,6 +48,7 @@ class Input(Object, frozen=True):
     claims: tuple[ResourceClaim, ...] = ()
     device_classes: tuple[DeviceClass, ...] = ()
     resource_slices: tuple[ResourceSlice, ...] = ()
+    device_taint_rules: tuple[DeviceTaintRule, ...] = ()
     allocated_state: AllocatedState = msgspec.field(default_factory=AllocatedState)
 
 
@@ -75,6 +78,8 @@ def snapshot_of(case: Case) -> Snapshot:
         snapshot = snapshot.with_node(NodeView(NodeName(node.metadata.name), node.metadata.labels))
     for device_class in given.device_classes:
         snapshot = snapshot.with_class(device_class)
+    for rule in given.device_taint_rules:
+        snapshot = snapshot.with_taint_rule(rule)
     told: dict[tuple[NodeName, DriverName], list[ResourceSlice]] = {}
     for published in given.resource_slices:
         key = published.spec.node_name or NodeName(""), published.spec.driver

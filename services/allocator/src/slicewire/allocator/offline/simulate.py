@@ -1,7 +1,8 @@
 """`slicewire simulate`: JSON lines in, JSON lines out; no bus, no cluster.
 
 A line is a case (`offline.cases`) and is answered `{"name", "results", "error"}`; a case without a
-node is answered for the fleet, with the node of each claim beside it. A line with `"op": "cel"` is
+node is answered for the fleet, with the node of each claim beside it. Its `input` may have
+`deviceTaintRules` too, whose taints count as if the devices had them. A line with `"op": "cel"` is
 answered `{"matches", "error", "compileError"}`. A bad line gets an error line, and the rest goes on.
 """
 

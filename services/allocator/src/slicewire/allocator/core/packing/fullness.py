@@ -41,6 +41,11 @@ def fullness(stock: Stock, usages: Mapping[PoolID, Usage]) -> Fullness:
     return Fullness(False, room * STEPS // SCALE)
 
 
+def of_whole(free: int) -> Fullness:
+    """The same of a node with nothing but whole devices, of which so many are free."""
+    return Fullness(False, free * STEPS)
+
+
 def _room(single: Candidate, plan: Plan, usage: Usage) -> int:
     """Of a device that draws on nothing: all, nothing, or what its sharers leave."""
     name = single.device.name

@@ -12,7 +12,8 @@ from slicewire.common.model.packing import PACKING, Packing, packing_named
 
 def named_by(claim: ResourceClaim) -> Packing | None:
     """None where the claim says nothing, or nothing that is a policy: `problem_of` tells the latter."""
-    return packing_named(claim.metadata.annotations.get(PACKING, ""))
+    name = claim.metadata.annotations.get(PACKING)
+    return packing_named(name) if name else None
 
 
 def named_by_all(claims: Sequence[ResourceClaim]) -> Packing | None:

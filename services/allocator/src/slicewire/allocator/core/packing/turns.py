@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from slicewire.allocator.core.features import DEFAULT
-from slicewire.allocator.core.packing.fullness import Fullness, fullness, untouched
+from slicewire.allocator.core.packing.fullness import Fullness, fullness, of_whole, untouched
 from slicewire.allocator.core.packing.policy import labelled
 from slicewire.allocator.core.packing.roster import nodes_in
 from slicewire.allocator.core.pools import pool_id
 from slicewire.allocator.core.snapshot import Snapshot
+from slicewire.allocator.core.supply import is_plain, supply_of
 from slicewire.common.model import NodeName
 from slicewire.common.model.packing import Packing
 
@@ -51,8 +52,11 @@ def _by_policy(snapshot: Snapshot, nodes: Sequence[NodeName], left: int, asked: 
 
 def _look(snapshot: Snapshot, node: NodeName) -> Fullness:
     slices = snapshot.local_slices(node)
-    usages = [snapshot.usage(id_) for id_ in {pool_id(each) for each in slices}]
-    if not any(usage.dedicated or usage.shared for usage in usages):
+    own = [snapshot.usage(id_) for id_ in {pool_id(each) for each in slices}]
+    if not any(usage.dedicated or usage.shared for usage in own):
         return untouched(slices)
     stock = snapshot.stock(node, DEFAULT)
-    return fullness(stock, {pool.id: snapshot.usage(pool.id) for pool in stock.pools})
+    in_use = {pool.id: snapshot.usage(pool.id) for pool in stock.pools}
+    if is_plain(stock, in_use):
+        return of_whole(supply_of(stock, in_use, DEFAULT).free.bit_count())
+    return fullness(stock, in_use)

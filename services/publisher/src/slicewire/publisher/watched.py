@@ -1,0 +1,60 @@
+"""What we read of Kubernetes: the kinds, where they are found, and what a watch can say of them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from slicewire.common.model import DeviceClass, DeviceTaintRule, Node, ResourceClaim, ResourceSlice
+from slicewire.common.model.struct import Object
+from slicewire.publisher.core.pods import Pod
+
+T = TypeVar("T", bound=Object)
+
+_GROUP = "/apis/resource.k8s.io"
+_DRA = f"{_GROUP}/v1"
+
+
+class Kind(msgspec.Struct, Generic[T], frozen=True):
+    """A kind of object we read; `path` lists all there are."""
+
+    name: str
+    path: str
+    type: type[T]
+    query: Mapping[str, str] = {}
+
+
+NODES = Kind("nodes", "/api/v1/nodes", Node)
+PODS = Kind("pods", "/api/v1/pods", Pod, {"fieldSelector": "spec.nodeName="})
+"""Only pods without a node: a gated pod has none, and one that got a node leaves the watch."""
+CLAIMS = Kind("resourceclaims", f"{_DRA}/resourceclaims", ResourceClaim)
+CLASSES = Kind("deviceclasses", f"{_DRA}/deviceclasses", DeviceClass)
+SLICES = Kind("resourceslices", f"{_DRA}/resourceslices", ResourceSlice)
+TAINT_RULES = tuple(
+    Kind("devicetaintrules", f"{_GROUP}/{version}/devicetaintrules", DeviceTaintRule)
+    for version in ("v1", "v1beta2", "v1alpha3")
+)
+"""Of 1.37, of 1.36 where its gate is on, and of 1.35 where it is: the newest that is served counts."""
+
+
+class Listed(msgspec.Struct, Generic[T], frozen=True):
+    """Everything there is of a kind: what is known otherwise is gone."""
+
+    objects: tuple[T, ...]
+
+
+class Seen(msgspec.Struct, Generic[T], frozen=True):
+    """An object is there, or has changed."""
+
+    object: T
+
+
+class Gone(msgspec.Struct, Generic[T], frozen=True):
+    """An object was there last as this."""
+
+    object: T
+
+
+Event = Listed[Any] | Seen[Any] | Gone[Any]
