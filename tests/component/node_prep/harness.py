@@ -32,13 +32,15 @@ from slicewire.common.model import (
     TraceParent,
 )
 from slicewire.common.nvml.facts import NodeFacts
-from slicewire.common.nvml.port import Nvml
+from slicewire.common.nvml.port import NvmlControl
 from slicewire.common.nvml.rooms import NvmlSettings, open_nvml
 from slicewire.node_prep import files, kubelet
+from slicewire.node_prep.boot import boot_id
 from slicewire.node_prep.core import cdi
-from slicewire.node_prep.core.checkpoint import Asker
+from slicewire.node_prep.core.entry import Asker
 from slicewire.node_prep.core.node import Node
 from slicewire.node_prep.driverroot import DriverRoot
+from slicewire.node_prep.executors import executors
 from slicewire.node_prep.hearing import Hearing
 from slicewire.node_prep.journal import Journal
 from slicewire.node_prep.preparation import Preparation
@@ -95,14 +97,14 @@ class Disk:
         assert isinstance(document, dict)
         return dict(document["claims"])
 
-    def open_nvml(self) -> Nvml:
+    def open_nvml(self) -> NvmlControl:
         return open_nvml(NvmlSettings(room="simulated", state=str(self.state), gpus=GPUS, node=NODE))
 
 
 class Author:
     """Discovery and the allocator, as far as this node hears of them."""
 
-    def __init__(self, bus: Bus, nvml: Nvml) -> None:
+    def __init__(self, bus: Bus, nvml: NvmlControl) -> None:
         self._bus = bus
         self._nvml = nvml
 
@@ -123,9 +125,16 @@ class Author:
 class Service:
     """The service as `__main__` puts it together."""
 
-    def __init__(self, disk: Disk, nvml: Nvml, with_kubelet: bool, ledger_wait_seconds: float) -> None:
+    def __init__(
+        self,
+        disk: Disk,
+        nvml: NvmlControl,
+        with_kubelet: bool,
+        ledger_wait_seconds: float,
+        preparation: Preparation | None = None,
+    ) -> None:
         self.hearing = Hearing(NODE, DRIVER)
-        self.preparation = Preparation(Journal(disk.checkpoint), DriverRoot(nvml), disk.cdi_root)
+        self.preparation = preparation or _preparation(disk, nvml)
         self.node_prep = NodePrep(self.hearing, self.preparation, ledger_wait_seconds)
         heir = Asker.KUBELET if with_kubelet else Asker.BUS
         self.upkeep = Upkeep(self.node_prep, self.hearing, self.preparation, heir)
@@ -184,6 +193,12 @@ class Service:
             seen = 0
             while (self.preparation.checkpoint.completed(ClaimUID(uid)) is not None) is not prepared:
                 seen = await self.hearing.next_change(seen)
+
+
+def _preparation(disk: Disk, nvml: NvmlControl) -> Preparation:
+    journal = Journal(disk.checkpoint, boot_id(nvml.sysfs_root))
+    table = executors(nvml, DriverRoot(nvml), disk.cdi_root)
+    return Preparation(journal, table, disk.cdi_root)
 
 
 class Station:

@@ -9,7 +9,7 @@ import pytest
 from slicewire.client.local.broker import Broker
 from slicewire.common.bus.port import Declined
 from slicewire.common.messages import PREPARE, UNPREPARE, PrepareReply, PrepareRequest, UnprepareReply
-from slicewire.node_prep.core.checkpoint import Asker
+from slicewire.node_prep.core.entry import Asker
 from tests.component.node_prep.harness import SOON_SECONDS, Station, asked, held, named
 from tests.component.node_prep.test_prepare import PREPARED
 from tests.kubelet.client import Kubelet

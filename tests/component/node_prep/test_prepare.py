@@ -9,7 +9,7 @@ import pytest
 
 from slicewire.common.messages import ClaimPrepared, PreparedDevice
 from slicewire.common.model import DeviceName
-from slicewire.node_prep.core.checkpoint import Asker
+from slicewire.node_prep.core.entry import Asker
 from tests.component.node_prep.harness import Station, asked, held, named
 from tests.kubelet import runtime
 from tests.kubelet.client import Answer, GivenDevice, Kubelet

@@ -8,7 +8,9 @@ from __future__ import annotations
 import pytest
 
 from slicewire.common.model import ClaimUID, TraceParent
-from slicewire.node_prep.core.checkpoint import Asker, Checkpoint, encode
+from slicewire.node_prep.core.checkpoint import Checkpoint
+from slicewire.node_prep.core.entry import Asker
+from slicewire.node_prep.core.record import encode
 from tests.component.node_prep.harness import Station, asked, held
 from tests.component.node_prep.test_prepare import PREPARED
 from tests.kubelet import runtime

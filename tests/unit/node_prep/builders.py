@@ -20,15 +20,21 @@ from slicewire.common.model import (
     RequestName,
     TraceParent,
 )
-from slicewire.node_prep.core.driver import DeviceNode, Driver, Link
+from slicewire.node_prep.core.checkpoint import Checkpoint
+from slicewire.node_prep.core.driver import DeviceNode, Driver, Link, SeenGpu
+from slicewire.node_prep.core.entry import Asker, Progress, Stage
+from slicewire.node_prep.core.hardware import FullGpu, PlannedDevice
+from slicewire.node_prep.core.holding import Holding
 from slicewire.node_prep.core.node import Allocation, Claim, Node
-from slicewire.node_prep.core.plan import FullGpu, PlannedDevice, PreparePlan
+from slicewire.node_prep.core.plan import PreparePlan
+from slicewire.node_prep.core.steps import TurnMigModeOff, WriteCdiFile
 
 NODE = NodeName("node-a")
 DRIVER = DriverName("gpu.nvidia.com")
 POOL = PoolName("node-a")
 VERSION = "550.163.01"
 NVIDIA = "resource.nvidia.com/v1beta1"
+TRACE = TraceParent("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
 
 
 def a_claim(uid: str = "claim-1", name: str = "") -> Claim:
@@ -81,6 +87,22 @@ def a_gpu(minor: int) -> Device:
     return a_device(f"gpu-{minor}", type="gpu", uuid=uuid_of(minor))
 
 
+def a_partition(name: str, uuid: str = "") -> Device:
+    own = {"uuid": uuid} if uuid else {}
+    return a_device(name, type="mig", parentUUID=uuid_of(0), **own)
+
+
+def a_holding(device: str, claim: Claim | None = None, **more: Any) -> Holding:
+    planned = PlannedDevice(
+        device=DeviceName(device),
+        pool=POOL,
+        request_names=("gpu",),
+        hardware=FullGpu(uuid=uuid_of(0)),
+        **more,
+    )
+    return Holding(claim or a_claim("claim-2"), planned)
+
+
 def a_node(*devices: Device, **more: Any) -> Node:
     given = {"pool": POOL, "devices": {one.name: one for one in devices or (a_gpu(0), a_gpu(1))}} | more
     return Node(name=NODE, driver=DRIVER, **given)
@@ -92,12 +114,29 @@ def a_plan(*minors: int, claim: Claim | None = None, admin_access: bool = False)
             device=DeviceName(f"gpu-{minor}"),
             pool=POOL,
             request_names=("gpu",),
-            hardware=FullGpu(minor=minor, uuid=uuid_of(minor)),
+            hardware=FullGpu(uuid=uuid_of(minor)),
             admin_access=admin_access,
         )
         for minor in minors or (0,)
     )
-    return PreparePlan(claim=claim or a_claim(), devices=devices)
+    whole = (TurnMigModeOff(gpu=uuid_of(minor)) for minor in minors or (0,))
+    whose = claim or a_claim()
+    return PreparePlan(claim=whose, devices=devices, steps=(*whole, WriteCdiFile(claim=whose.uid)))
+
+
+def reserved(
+    *minors: int, uid: str = "claim-1", on: Checkpoint | None = None, asked_by: Asker = Asker.KUBELET
+) -> Checkpoint:
+    """A claim of these GPUs that nothing has been done for."""
+    plan = a_plan(*minors, claim=a_claim(uid))
+    return (on or Checkpoint()).with_reserved(plan, asked_by, TRACE)
+
+
+def prepared(checkpoint: Checkpoint, uid: str = "claim-1") -> Checkpoint:
+    """The claim with everything done that was planned."""
+    for index in range(len(checkpoint.entries[ClaimUID(uid)].plan.steps)):
+        checkpoint = checkpoint.with_progress(ClaimUID(uid), index, Progress(stage=Stage.DONE))
+    return checkpoint.with_prepared(ClaimUID(uid))
 
 
 def a_driver(**more: Any) -> Driver:
@@ -123,6 +162,6 @@ def a_driver(**more: Any) -> Driver:
         ),
         "files": ("/usr/bin/nvidia-smi",),
         "cdi_hook": "/usr/bin/nvidia-cdi-hook",
-        "uuids": {0: uuid_of(0), 1: uuid_of(1)},
+        "gpus": {uuid_of(0): SeenGpu(0, "0000:1a:00.0"), uuid_of(1): SeenGpu(1, "0000:1b:00.0")},
     }
     return Driver(**(given | more))

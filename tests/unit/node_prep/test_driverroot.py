@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from slicewire.common.nvml.facts import GpuFacts, NodeFacts, NvmlAbsent
+from slicewire.common.nvml.partitions import ComputeInstance, GpuInstance, Mig, Placement
 from slicewire.common.nvml.port import Event
-from slicewire.node_prep.core.driver import DeviceNode, Driver, DriverAbsent, Link
-from slicewire.node_prep.driverroot import DriverRoot
+from slicewire.node_prep.core.driver import (
+    DeviceNode,
+    Driver,
+    DriverAbsent,
+    Link,
+    SeenGpu,
+    SeenPartition,
+    VfioDevice,
+)
+from slicewire.node_prep.driverroot import DriverRoot, Places
 from tests.unit.node_prep.builders import VERSION, uuid_of
 
 LIB64, DEBIAN = "/usr/lib64", "/usr/lib/x86_64-linux-gnu"
@@ -59,11 +69,18 @@ def put(root: Path, *paths: str) -> None:
 
 
 def link(root: Path, path: str, target: str) -> None:
-    (root / path.lstrip("/")).symlink_to(target)
+    at = root / path.lstrip("/")
+    at.parent.mkdir(parents=True, exist_ok=True)
+    at.symlink_to(target)
 
 
-def looked(root: Path, on_host: str = "", facts: NodeFacts | NvmlAbsent = FACTS) -> Driver:
-    found = DriverRoot(FixedNvml(root, facts), on_host).look()
+def write(root: Path, path: str, text: str) -> None:
+    put(root, path)
+    (root / path.lstrip("/")).write_text(text)
+
+
+def looked(root: Path, places: Places | None = None, facts: NodeFacts = FACTS) -> Driver:
+    found = DriverRoot(FixedNvml(root, facts), places=places or Places(host_root=root)).look()
     assert isinstance(found, Driver)
     return found
 
@@ -71,6 +88,7 @@ def looked(root: Path, on_host: str = "", facts: NodeFacts | NvmlAbsent = FACTS)
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     put(tmp_path, f"{LIB64}/libcuda.so.{VERSION}", f"{LIB64}/libnvidia-ml.so.{VERSION}")
+    put(tmp_path, "/dev/nvidiactl")
     return tmp_path
 
 
@@ -113,54 +131,109 @@ def test_links_in_a_circle_lead_nowhere(root: Path) -> None:
     assert looked(root).links == ()
 
 
-def test_a_real_device_node_has_its_numbers_and_a_plain_file_has_none(root: Path) -> None:
-    put(root, "/dev/nvidia0", "/dev/nvidia-caps/nvidia-cap1")
-    (root / "dev/nvidiactl").symlink_to("/dev/null")
-    assert looked(root).nodes == {
-        "/dev/nvidia0": DeviceNode("/dev/nvidia0"),
-        "/dev/nvidiactl": DeviceNode("/dev/nvidiactl", 1, 3),
-    }
+def test_opticalflow_is_loaded_without_a_version_too(root: Path) -> None:
+    library = f"{LIB64}/libnvidia-opticalflow.so.{VERSION}"
+    put(root, library)
+    link(root, f"{LIB64}/libnvidia-opticalflow.so.1", f"libnvidia-opticalflow.so.{VERSION}")
+    made = Link(f"{LIB64}/libnvidia-opticalflow.so", "libnvidia-opticalflow.so.1", library)
+    assert made in looked(root).links
+
+
+def test_libraries_of_the_driver_with_versions_of_their_own_are_found(root: Path) -> None:
+    put(root, f"{LIB64}/libnvidia-egl-gbm.so.1.1.0", f"{LIB64}/libnvidia-nvvm70.so.4")
+    link(root, f"{LIB64}/libnvidia-egl-gbm.so.1.1", "libnvidia-egl-gbm.so.1.1.0")
+    names = [path.rpartition("/")[2] for path in looked(root).libraries]
+    assert names[2:] == ["libnvidia-nvvm70.so.4", "libnvidia-egl-gbm.so.1.1.0"]
 
 
 def test_programs_firmware_sockets_and_the_hook_are_found_where_they_are(root: Path) -> None:
-    put(root, "/usr/bin/nvidia-smi", "/usr/bin/other", f"/lib/firmware/nvidia/{VERSION}/gsp_ga10x.bin")
+    put(root, "/usr/bin/nvidia-smi", "/bin/nvidia-smi", "/usr/bin/other", "/usr/sbin/nvidia-persistenced")
+    put(root, f"/lib/firmware/nvidia/{VERSION}/gsp_ga10x.bin", f"/lib/firmware/nvidia/{VERSION}/other.bin")
     put(root, "/run/nvidia-persistenced/socket", "/usr/bin/nvidia-cdi-hook")
+    put(root, "/usr/share/glvnd/egl_vendor.d/10_nvidia.json")
     found = looked(root)
-    assert found.files == ("/usr/bin/nvidia-smi", f"/lib/firmware/nvidia/{VERSION}/gsp_ga10x.bin")
+    assert found.files == (
+        "/usr/bin/nvidia-smi",
+        "/usr/sbin/nvidia-persistenced",
+        f"/lib/firmware/nvidia/{VERSION}/gsp_ga10x.bin",
+        "/usr/share/glvnd/egl_vendor.d/10_nvidia.json",
+    )
     assert found.sockets == ("/run/nvidia-persistenced/socket",)
-    assert found.cdi_hook == "/usr/bin/nvidia-cdi-hook"
+    assert found.cdi_hook == f"{root}/usr/bin/nvidia-cdi-hook"
 
 
-def test_without_the_hook_there_is_none(root: Path) -> None:
-    assert looked(root).cdi_hook == ""
+def test_updated_firmware_comes_first_as_in_the_kernel(root: Path) -> None:
+    name = f"nvidia/{VERSION}/gsp_ga10x.bin"
+    put(root, f"/lib/firmware/updates/{name}", f"/lib/firmware/{name}")
+    assert looked(root).files == (f"/lib/firmware/updates/{name}",)
 
 
-def test_display_nodes_are_known_by_the_bus_id_of_their_gpu(root: Path) -> None:
-    devices = "/sys/bus/pci/devices/0000:1a:00.0/drm"
-    put(root, f"{devices}/card0", f"{devices}/renderD128", f"{devices}/card9")
-    put(root, "/dev/dri/card0", "/dev/dri/renderD128")
-    assert looked(root).display_nodes == {
-        "0000:1a:00.0": (DeviceNode("/dev/dri/card0"), DeviceNode("/dev/dri/renderD128"))
-    }
+@pytest.mark.parametrize(
+    ("told", "installed", "used"),
+    [
+        ("", False, ""),
+        ("/opt/nvidia-cdi-hook", False, "/opt/nvidia-cdi-hook"),
+        ("/opt/nvidia-cdi-hook", True, "/opt/nvidia-cdi-hook"),
+        ("none", True, ""),
+    ],
+)
+def test_the_hook_may_be_told_or_done_without(root: Path, told: str, installed: bool, used: str) -> None:
+    put(root, *["/usr/bin/nvidia-cdi-hook"] * installed)
+    assert looked(root, Places(cdi_hook=told)).cdi_hook == used
 
 
 def test_paths_are_said_as_the_host_knows_them(root: Path) -> None:
-    assert looked(root).on_host("/dev/nvidia0") == f"{root}/dev/nvidia0"
-    assert looked(root, on_host="/").on_host("/dev/nvidia0") == "/dev/nvidia0"
+    assert looked(root).on_host("/usr/bin/x") == f"{root}/usr/bin/x"
+    found = looked(root, Places(driver_root="/run/nvidia/driver"))
+    assert found.on_host("/usr/bin/x") == "/run/nvidia/driver/usr/bin/x"
+    assert found.nodes["/dev/nvidiactl"].host_path == "/run/nvidia/driver/dev/nvidiactl"
 
 
-def test_the_gpus_that_answer_are_known_by_their_minor_number(root: Path) -> None:
-    assert looked(root).uuids == {0: uuid_of(0)}
+def test_a_driver_without_a_dev_of_its_own_uses_the_hosts(root: Path, tmp_path: Path) -> None:
+    (root / "dev/nvidiactl").unlink()
+    put(tmp_path / "host", "/dev/nvidia0")
+    found = looked(root, Places(driver_root="/opt/nvidia", host_root=tmp_path / "host"))
+    assert found.nodes == {"/dev/nvidia0": DeviceNode("/dev/nvidia0", host_path="/dev/nvidia0")}
 
 
-def test_an_absent_driver_is_absent_with_nvmls_reason(root: Path) -> None:
+def test_the_gpus_that_answer_are_known_by_their_uuid(root: Path) -> None:
+    assert looked(root).gpus == {uuid_of(0): SeenGpu(0, "0000:00:00.0")}
+
+
+def test_partitions_are_known_by_where_they_are(root: Path) -> None:
+    inside = ComputeInstance(id=0, profile_id=0, uuid="MIG-1")
+    instance = GpuInstance(id=3, profile_id=19, placement=Placement(2, 1), compute_instances=(inside,))
+    empty = GpuInstance(id=4, profile_id=19, placement=Placement(3, 1))
+    mig = Mig(enabled=True, pending=True, instances=(instance, empty))
+    gpu = msgspec.structs.replace(a_gpu(0), mig=mig)
+    assert looked(root, facts=msgspec.structs.replace(FACTS, gpus=(gpu,))).partitions == (
+        SeenPartition(
+            uuid="MIG-1", gpu=uuid_of(0), profile_id=19, start=2, gpu_instance=3, compute_instance=0
+        ),
+    )
+
+
+def test_an_absent_driver_leaves_what_the_kernel_shows(root: Path) -> None:
+    put(root, "/dev/vfio/12")
+    link(root, "/sys/bus/pci/devices/0000:1a:00.0/iommu_group", "../../../kernel/iommu_groups/12")
+    write(root, "/sys/bus/pci/devices/0000:1a:00.0/vendor", "0x10de\n")
     found = DriverRoot(FixedNvml(root, NvmlAbsent("driver not loaded"))).look()
-    assert found == DriverAbsent("driver not loaded")
+    assert isinstance(found, DriverAbsent)
+    assert found.reason == "driver not loaded"
+    assert found.nodes.keys() == {"/dev/nvidiactl", "/dev/vfio/12"}
+    assert found.vfio == {"0000:1a:00.0": VfioDevice(group="12")}
+
+
+def test_a_root_that_cannot_be_read_is_an_absent_driver(root: Path) -> None:
+    (root / "dev/nvidia0").symlink_to("nvidia0")
+    found = DriverRoot(FixedNvml(root, FACTS)).look()
+    assert isinstance(found, DriverAbsent)
+    assert found.reason.startswith(f"reading the driver root {root}: ")
 
 
 def test_a_driver_without_its_libraries_is_absent_and_says_where_they_were_looked_for(tmp_path: Path) -> None:
     put(tmp_path, f"{DEBIAN}/libcuda.so.1")
-    found = DriverRoot(FixedNvml(tmp_path, FACTS)).look()
+    found = DriverRoot(FixedNvml(tmp_path, FACTS), places=Places(host_root=tmp_path)).look()
     assert isinstance(found, DriverAbsent)
     assert found.reason.startswith(
         f"no libraries of driver {VERSION} (*.so.{VERSION}) under {tmp_path} in {LIB64}, {DEBIAN}"

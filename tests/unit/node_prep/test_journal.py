@@ -9,9 +9,11 @@ import pytest
 
 from slicewire.common.model import ClaimUID, TraceParent
 from slicewire.node_prep import files
-from slicewire.node_prep.core.checkpoint import Asker, Checkpoint, Recalled, decode
+from slicewire.node_prep.core.checkpoint import Checkpoint
+from slicewire.node_prep.core.entry import Asker, Stage
+from slicewire.node_prep.core.record import Recalled, decode
 from slicewire.node_prep.journal import Journal
-from tests.unit.node_prep.builders import a_claim, a_plan
+from tests.unit.node_prep.builders import a_claim, a_plan, prepared
 
 
 def uid(number: int) -> ClaimUID:
@@ -86,12 +88,50 @@ async def test_what_the_disk_refuses_is_as_if_never_asked(tmp_path: Path) -> Non
     with pytest.raises(files.DiskFault):
         await reserve(journal, 1)
     with pytest.raises(files.DiskFault):
-        await journal.record(uid(0), journal.checkpoint.without(uid(0)))
+        await journal.record(uid(0), journal.checkpoint.with_undoing(uid(0)))
     assert journal.checkpoint == before
     path.rmdir()
     await reserve(journal, 2)
     assert on_disk(path) == journal.checkpoint
     assert list(journal.checkpoint.entries) == ["claim-0", "claim-2"]
+
+
+async def test_what_is_only_noted_is_on_the_disk_with_the_next_write(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.json"
+    journal = Journal(path)
+    await reserve(journal, 0)
+    journal.note(journal.checkpoint.with_undoing(uid(0)))
+    assert journal.has_news
+    assert on_disk(path) != journal.checkpoint
+    await reserve(journal, 1)
+    assert not journal.has_news
+    assert on_disk(path) == journal.checkpoint
+
+
+async def test_what_could_not_be_kept_is_as_it_was_last_kept(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.json"
+    journal = Journal(path)
+    await reserve(journal, 0)
+    kept = journal.checkpoint
+    journal.note(journal.checkpoint.with_undoing(uid(0)))
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(files.DiskFault):
+        await journal.record(uid(0), journal.checkpoint.without(uid(0)))
+    assert journal.checkpoint == kept
+
+
+async def test_after_another_boot_nothing_that_a_reboot_takes_is_believed(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.json"
+    first = Journal(path, "one boot")
+    await reserve(first, 0)
+    await first.record(uid(0), prepared(first.checkpoint, uid(0)))
+    same, other = Journal(path, "one boot"), Journal(path, "another boot")
+    await same.recall()
+    assert same.checkpoint == first.checkpoint
+    await other.recall()
+    stages = [progress.stage for _, progress in other.checkpoint.entries[uid(0)].steps()]
+    assert stages == [Stage.UNTOUCHED, Stage.DONE]
 
 
 async def test_a_checkpoint_that_cannot_be_read_is_set_aside(tmp_path: Path) -> None:

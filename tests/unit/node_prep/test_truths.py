@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from slicewire.common.messages import ClaimPrepared
-from slicewire.common.model import ClaimUID, TraceParent
-from slicewire.node_prep.core.checkpoint import Asker, Checkpoint
+from slicewire.common.model import ClaimUID
+from slicewire.node_prep.core.checkpoint import Checkpoint
 from slicewire.node_prep.hearing import Told
 from slicewire.node_prep.telling import Refused, Truth, reference, truths, untold
-from tests.unit.node_prep.builders import NODE, a_claim, a_plan
+from tests.unit.node_prep.builders import NODE, TRACE, a_claim, prepared, reserved
 
 UID = ClaimUID("claim-1")
-TRACE = TraceParent("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
-STARTED = Checkpoint().with_reserved(a_plan(0), Asker.BUS, TRACE)
+STARTED = reserved(0)
 REFUSED = {UID: Refused(a_claim(), "no such device", TRACE)}
 ERROR = ClaimPrepared(node=NODE, claim=reference(a_claim()), error="no such device")
 
 
 def test_a_prepared_claim_is_told_with_its_ids_and_its_trace() -> None:
-    [truth] = truths(NODE, STARTED.with_prepared(UID), {})
+    [truth] = truths(NODE, prepared(STARTED), {})
     assert truth.trace == TRACE
     assert truth.fact is not None
     assert truth.fact.devices[0].cdi_device_ids == ("k8s.gpu.nvidia.com/claim=claim-1-gpu-0",)
@@ -27,9 +26,14 @@ def test_a_claim_that_is_only_reserved_is_not_told() -> None:
     assert truths(NODE, STARTED, {}) == ()
 
 
+def test_a_claim_of_which_something_is_missing_is_not_told() -> None:
+    """A reboot took it, and it could not be made again yet."""
+    assert truths(NODE, STARTED.with_prepared(UID), {}) == ()
+
+
 def test_an_error_is_told_unless_the_claim_is_prepared() -> None:
     assert truths(NODE, Checkpoint(), REFUSED) == (Truth(UID, ERROR, TRACE),)
-    [truth] = truths(NODE, STARTED.with_prepared(UID), REFUSED)
+    [truth] = truths(NODE, prepared(STARTED), REFUSED)
     assert truth.fact is not None
     assert truth.fact.error == ""
 

@@ -1,163 +1,132 @@
-"""What the NVIDIA driver has put on this node: libraries, programs, device nodes, the GPUs that answer.
+"""What the NVIDIA driver has put on this node: libraries, programs, firmware, the GPUs that answer.
 
-It reads and never interprets; what of it a container gets is decided in core/cdi.py. All of it
+It reads and never interprets; what of it a container gets is decided in core/cdi. All of it
 blocks: call it in a thread.
 """
 
 from __future__ import annotations
 
 import os
-import stat
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
-from slicewire.common.nvml.port import NodeFacts, Nvml, NvmlAbsent
-from slicewire.node_prep.core.driver import DeviceNode, Driver, DriverAbsent, Link
+import msgspec
 
-_LIBRARY_FOLDERS = (
-    "/usr/lib64",
-    "/usr/lib/x86_64-linux-gnu",
-    "/usr/lib/aarch64-linux-gnu",
-    "/lib64",
-    "/lib/x86_64-linux-gnu",
-    "/lib/aarch64-linux-gnu",
-)
-_PLUGIN_FOLDER = "vdpau"
-_PROGRAMS = (
-    "nvidia-smi",
-    "nvidia-debugdump",
-    "nvidia-persistenced",
-    "nvidia-cuda-mps-control",
-    "nvidia-cuda-mps-server",
-    "nvidia-imex",
-    "nvidia-imex-ctl",
-)
-_SOCKETS = ("/run/nvidia-persistenced/socket", "/run/nvidia-fabricmanager/socket", "/tmp/nvidia-mps")  # noqa: S108 - a fixed name of NVIDIA's
-_FIRMWARE_FOLDERS = ("/lib/firmware/nvidia", "/usr/lib/firmware/nvidia")
+from slicewire.common.nvml.facts import GpuFacts, NodeFacts
+from slicewire.common.nvml.port import Nvml, NvmlAbsent
+from slicewire.node_prep import devicenodes, driverfiles
+from slicewire.node_prep.core.driver import Driver, DriverAbsent, Kernel, SeenGpu, SeenPartition
+
 _HOOKS = ("/usr/bin/nvidia-cdi-hook", "/usr/local/nvidia/toolkit/nvidia-cdi-hook")
-_LONGEST_CHAIN = 8
-"""Links to follow from `libcuda.so` before giving up on a loop."""
+_NO_HOOK = "none"
+
+
+class Places(msgspec.Struct, frozen=True, kw_only=True):
+    """Where things are that cannot be found out from here."""
+
+    driver_root: str = ""
+    """The driver's root, as the host has it, where container runtimes run; empty: as we have it."""
+    host_root: Path = Path("/")
+    """The host's root, as we have it; its /dev is used where the driver has none of its own."""
+    cdi_hook: str = ""
+    """NVIDIA's hook, as the host has it; empty: in the driver's root, if it is there; `none`: not used."""
 
 
 class DriverRoot:
-    """`on_host` is where the driver's files are for the container runtime, which runs on the host."""
-
-    def __init__(self, nvml: Nvml, on_host: str = "") -> None:
+    def __init__(self, nvml: Nvml, on_host: str = "", places: Places | None = None) -> None:
+        given = places or Places(driver_root=on_host)
         self._nvml = nvml
-        self._on_host = on_host or str(nvml.driver_root)
+        self._places = msgspec.structs.replace(given, driver_root=given.driver_root or str(nvml.driver_root))
         self._looking = threading.Lock()
 
     def look(self) -> Driver | DriverAbsent:
         """Everything as it is now: a driver may come, go and change while we run."""
         with self._looking:  # the door promises nothing about several threads
             facts = self._nvml.look()
-        if isinstance(facts, NvmlAbsent):
-            return DriverAbsent(facts.reason)
         try:
-            return self._found(facts)
+            kernel = self._kernel()
+            if isinstance(facts, NvmlAbsent):
+                return _absent(kernel, facts.reason)
+            return self._found(facts, kernel)
         except OSError as error:
             return DriverAbsent(f"reading the driver root {self._nvml.driver_root}: {error}")
 
-    def _found(self, facts: NodeFacts) -> Driver | DriverAbsent:
-        root = self._nvml.driver_root
-        libraries = tuple(_libraries(root, facts.driver_version))
-        if not libraries:
-            return DriverAbsent(
-                f"no libraries of driver {facts.driver_version} (*.so.{facts.driver_version}) under {root} in"
-                f" {', '.join(_LIBRARY_FOLDERS)}"
-            )
-        return Driver(
-            version=facts.driver_version,
-            root=self._on_host,
-            nodes={node.path: node for node in _nodes(root)},
-            libraries=libraries,
-            links=tuple(_links(root, libraries)),
-            files=(*_present(root, *(f"/usr/bin/{name}" for name in _PROGRAMS)), *_firmware(root, facts)),
-            sockets=_present(root, *_SOCKETS),
-            cdi_hook=next(iter(_present(root, *_HOOKS)), ""),
-            uuids={gpu.minor: gpu.uuid for gpu in facts.gpus},
-            display_nodes=_display_nodes(root, self._nvml.sysfs_root),
+    def _kernel(self) -> Kernel:
+        root, on_host = self._dev()
+        return Kernel(
+            root=self._places.driver_root,
+            nodes=devicenodes.nodes(root, on_host),
+            vfio=devicenodes.vfio(self._nvml.sysfs_root),
         )
 
+    def _dev(self) -> tuple[Path, str]:
+        """Where /dev is as we have it, and as the host has it."""
+        ours = devicenodes.dev_root(self._nvml.driver_root, self._places.host_root)
+        return ours, self._places.driver_root if ours == self._nvml.driver_root else "/"
 
-def _below(root: Path, path: str) -> Path:
-    return root / path.lstrip("/")
+    def _found(self, facts: NodeFacts, kernel: Kernel) -> Driver | DriverAbsent:
+        root, sysfs = self._nvml.driver_root, self._nvml.sysfs_root
+        dev, dev_on_host = self._dev()
+        libraries = tuple(driverfiles.libraries(root, facts.driver_version))
+        if not libraries:
+            return _absent(
+                kernel,
+                f"no libraries of driver {facts.driver_version} (*.so.{facts.driver_version}) under {root} in"
+                f" {', '.join(driverfiles.LIBRARY_FOLDERS)}",
+            )
+        return Driver(
+            root=kernel.root,
+            nodes=kernel.nodes,
+            vfio=kernel.vfio,
+            version=facts.driver_version,
+            libraries=libraries,
+            links=tuple(driverfiles.links(root, libraries)),
+            files=_files(root, facts.driver_version),
+            sockets=driverfiles.sockets(root),
+            cdi_hook=self._hook(kernel),
+            loader_folders=("/usr/lib64", f"/usr/lib/{os.uname().machine}-linux-gnu"),
+            gpus={gpu.uuid: SeenGpu(gpu.minor, _bus_id(gpu)) for gpu in facts.gpus},
+            partitions=tuple(one for gpu in facts.gpus for one in _partitions(gpu)),
+            display_nodes=devicenodes.display_nodes(dev, sysfs, dev_on_host),
+            display_links=devicenodes.display_links(dev),
+            capabilities_major=devicenodes.capabilities_major(sysfs),
+            capabilities=devicenodes.capabilities(sysfs),
+        )
 
-
-def _present(root: Path, *paths: str) -> tuple[str, ...]:
-    return tuple(path for path in paths if _below(root, path).exists())
-
-
-def _libraries(root: Path, version: str) -> Iterator[str]:
-    seen: set[str] = set()
-    for folder in _LIBRARY_FOLDERS:
-        here = _below(root, folder)
-        real = os.path.realpath(here)  # /lib64 is often a link to /usr/lib64
-        if real in seen or not here.is_dir():
-            continue
-        seen.add(real)
-        for part in (folder, f"{folder}/{_PLUGIN_FOLDER}"):
-            yield from (f"{part}/{path.name}" for path in sorted(_below(root, part).glob(f"*.so.{version}")))
-
-
-def _links(root: Path, libraries: tuple[str, ...]) -> Iterator[Link]:
-    """The names programs load the libraries by. Everything that uses CUDA without saying which version
-    loads `libcuda.so`, which few hosts have outside their development packages."""
-    folders = dict.fromkeys(library.rpartition("/")[0] for library in libraries)
-    for folder in folders:
-        targets = _link_targets(_below(root, folder))
-        if "libcuda.so" not in targets and "libcuda.so.1" in targets:
-            targets["libcuda.so"] = "libcuda.so.1"
-        for name, target in sorted(targets.items()):
-            library = f"{folder}/{_end_of(name, targets)}"
-            if library in libraries:
-                yield Link(path=f"{folder}/{name}", target=target, library=library)
-
-
-def _link_targets(folder: Path) -> dict[str, str]:
-    return {
-        path.name: path.readlink().name
-        for path in folder.iterdir()
-        if ".so" in path.name and path.is_symlink()
-    }
+    def _hook(self, kernel: Kernel) -> str:
+        if self._places.cdi_hook == _NO_HOOK:
+            return ""
+        found = driverfiles.present(self._nvml.driver_root, *_HOOKS)
+        return self._places.cdi_hook or (kernel.on_host(found[0]) if found else "")
 
 
-def _end_of(name: str, targets: Mapping[str, str]) -> str:
-    for _ in range(_LONGEST_CHAIN):
-        if name not in targets:
-            break
-        name = targets[name]
-    return name
+def _files(root: Path, version: str) -> tuple[str, ...]:
+    return (
+        *driverfiles.programs(root),
+        *driverfiles.firmware(root, version),
+        *driverfiles.graphics(root),
+    )
 
 
-def _firmware(root: Path, facts: NodeFacts) -> tuple[str, ...]:
-    for folder in _FIRMWARE_FOLDERS:
-        ours = f"{folder}/{facts.driver_version}"
-        found = tuple(f"{ours}/{path.name}" for path in sorted(_below(root, ours).glob("gsp*.bin")))
-        if found:
-            return found
-    return ()
+def _absent(kernel: Kernel, reason: str) -> DriverAbsent:
+    return DriverAbsent(reason, root=kernel.root, nodes=kernel.nodes, vfio=kernel.vfio)
 
 
-def _nodes(root: Path) -> Iterator[DeviceNode]:
-    for path in sorted((root / "dev").glob("nvidia*")):
-        if not path.is_dir():
-            yield _node(f"/dev/{path.name}", path)
+def _bus_id(gpu: GpuFacts) -> str:
+    """NVML's `00000000:1A:00.0` is sysfs's `0000:1a:00.0`."""
+    domain, _, rest = gpu.pci_bus_id.lower().partition(":")
+    return f"{domain[-4:]}:{rest}"
 
 
-def _node(known_as: str, path: Path) -> DeviceNode:
-    status = path.stat()
-    if not stat.S_ISCHR(status.st_mode):
-        return DeviceNode(known_as)
-    return DeviceNode(known_as, os.major(status.st_rdev), os.minor(status.st_rdev))
-
-
-def _display_nodes(root: Path, sysfs: Path) -> dict[str, tuple[DeviceNode, ...]]:
-    found: dict[str, tuple[DeviceNode, ...]] = {}
-    for path in sorted((sysfs / "sys/bus/pci/devices").glob("*/drm/*")):
-        node = root / "dev/dri" / path.name
-        if node.exists():
-            bus_id = path.parent.parent.name
-            found[bus_id] = (*found.get(bus_id, ()), _node(f"/dev/dri/{path.name}", node))
-    return found
+def _partitions(gpu: GpuFacts) -> Iterator[SeenPartition]:
+    for instance in gpu.mig.instances if gpu.mig is not None else ():
+        for inside in instance.compute_instances:
+            yield SeenPartition(
+                uuid=inside.uuid,
+                gpu=gpu.uuid,
+                profile_id=instance.profile_id,
+                start=instance.placement.start,
+                gpu_instance=instance.id,
+                compute_instance=inside.id,
+            )

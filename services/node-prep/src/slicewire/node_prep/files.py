@@ -1,11 +1,14 @@
 """The door to the disk: whole files, written so that a reader sees the old one or the new one.
 
-All of it blocks: call it in a thread. It knows nothing of what is in a file.
+It writes files and never through a link: where a link stands in a file's place, somebody wants what we
+write elsewhere. All of it blocks: call it in a thread. It knows nothing of what is in a file.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -33,6 +36,7 @@ def read(path: Path) -> bytes | None:
 def write(path: Path, data: bytes, mode: int) -> None:
     """All of it or nothing, and still there after a power cut. Raises `DiskFault`."""
     make(path.parent)
+    _refuse_a_link(path)
     with _mapped("writing", path):
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=_PREFIX, suffix=_SUFFIX)
         try:
@@ -49,7 +53,9 @@ def write(path: Path, data: bytes, mode: int) -> None:
 
 
 def write_if_changed(path: Path, data: bytes, mode: int) -> None:
-    if read(path) != data:
+    """What is there already, and may be read by the same people, stays. Raises `DiskFault`."""
+    _refuse_a_link(path)
+    if read(path) != data or _mode(path) != mode:
         write(path, data, mode)
 
 
@@ -58,6 +64,13 @@ def delete(path: Path) -> None:
     with _mapped("deleting", path), suppress(*_NOT_THERE):
         path.unlink()
         _sync(path.parent)
+
+
+def delete_all(folder: Path) -> None:
+    """A folder with all that is in it; links in it are deleted, not followed. Raises `DiskFault`."""
+    with _mapped("deleting", folder), suppress(*_NOT_THERE):
+        shutil.rmtree(folder)
+        _sync(folder.parent)
 
 
 def names(folder: Path) -> tuple[str, ...]:
@@ -88,6 +101,17 @@ def sweep(folder: Path) -> None:
     for name in names(folder):
         if name.startswith(_PREFIX) and name.endswith(_SUFFIX):
             delete(folder / name)
+
+
+def _refuse_a_link(path: Path) -> None:
+    with _mapped("writing", path):
+        if path.is_symlink():
+            raise DiskFault(f"writing {path}: it is a link to {path.readlink()}; remove the link")
+
+
+def _mode(path: Path) -> int:
+    with _mapped("reading", path):
+        return stat.S_IMODE(path.stat().st_mode)
 
 
 def _sync(folder: Path) -> None:

@@ -6,6 +6,7 @@ It keeps the latest of each and decides nothing. A replay counts only when it is
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 
 import msgspec
@@ -57,11 +58,18 @@ class Picture(msgspec.Struct, frozen=True):
 
 
 class Hearing:
-    def __init__(self, node: NodeName, driver: DriverName) -> None:
+    """`is_our_word`: whether what this node tells is ours to tell. Another instance may have had the last
+    turn (turns.py): then it knows better."""
+
+    def __init__(
+        self, node: NodeName, driver: DriverName, is_our_word: Callable[[], bool] = lambda: True
+    ) -> None:
+        self.is_our_word = is_our_word
         self._nothing = Picture(Node(name=node, driver=driver))
         self._picture = self._nothing
         self._changed = asyncio.Condition()
         self._changes = 0
+        self._lost_at: float | None = time.monotonic()
         self.caught_up = False
 
     @property
@@ -72,8 +80,22 @@ class Hearing:
     def told(self) -> Mapping[ClaimUID, Told]:
         return self._picture.told
 
+    @property
+    def is_live(self) -> bool:
+        """What is known is what the bus has now, not what it had before it was lost."""
+        return self._lost_at is None
+
+    def silent_seconds(self) -> float:
+        return 0.0 if self._lost_at is None else time.monotonic() - self._lost_at
+
     async def follow(self, bus: Bus) -> None:
         """Until the bus cannot vouch for completeness any more: then it raises `BusUnavailable`."""
+        try:
+            await self._follow(bus)
+        finally:
+            self._lost_at = time.monotonic() if self._lost_at is None else self._lost_at
+
+    async def _follow(self, bus: Bus) -> None:
         node, driver = self.node.name, self.node.driver
         channels = (INVENTORY.under(node, driver), LEDGERS.under(node, driver), PREPARED.under(node))
         replayed: Picture | None = self._nothing
@@ -82,7 +104,7 @@ class Hearing:
                 case CaughtUp():
                     assert replayed is not None, "a follower catches up once"
                     self._picture, replayed = replayed, None
-                    self.caught_up = True
+                    self.caught_up, self._lost_at = True, None
                 case Heard() if replayed is not None:
                     replayed = replayed.with_heard(heard)
                     continue

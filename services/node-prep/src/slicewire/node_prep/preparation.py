@@ -1,6 +1,6 @@
-"""Carry out a plan: reserve, act, check off; undone when a step fails, resumable when we are killed.
+"""A claim is prepared, made whole again, removed: its entry in the journal and the steps of its plan.
 
-Every step is safe to do twice. Whoever calls holds the claim and its devices.
+Every step is safe to do twice. Whoever calls holds the claim and the GPUs of its devices.
 """
 
 from __future__ import annotations
@@ -10,25 +10,26 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from slicewire.common import telemetry
+from slicewire.common.logs import Log
 from slicewire.common.model import ClaimUID, TraceParent
 from slicewire.node_prep import files
 from slicewire.node_prep.core import cdi
-from slicewire.node_prep.core.checkpoint import Asker, Checkpoint, Entry
-from slicewire.node_prep.core.driver import DriverAbsent
+from slicewire.node_prep.core.checkpoint import Checkpoint
+from slicewire.node_prep.core.entry import Asker, Entry
 from slicewire.node_prep.core.lifecycle import State
 from slicewire.node_prep.core.plan import PreparePlan
-from slicewire.node_prep.core.refusal import PrepareRefusal, Why
-from slicewire.node_prep.driverroot import DriverRoot
+from slicewire.node_prep.core.refusal import PrepareRefusal
+from slicewire.node_prep.executors.port import Executors
 from slicewire.node_prep.journal import Journal
+from slicewire.node_prep.saga import Saga
 
-_READABLE_BY_ALL = 0o644
-"""Container runtimes need not run as we do."""
+_log = Log("node-prep")
 
 
 class Preparation:
-    def __init__(self, journal: Journal, driver: DriverRoot, cdi_root: Path) -> None:
+    def __init__(self, journal: Journal, executors: Executors, cdi_root: Path) -> None:
         self._journal = journal
-        self._driver = driver
+        self._saga = Saga(journal, executors)
         self._cdi_root = cdi_root
 
     @property
@@ -38,29 +39,38 @@ class Preparation:
     async def prepare(self, plan: PreparePlan, asked_by: Asker, trace: TraceParent) -> PrepareRefusal | None:
         """Raises `DiskFault`. The devices are reserved before anything is waited for."""
         uid = plan.claim.uid
+        self._journal.note(self.checkpoint.with_reserved(plan, asked_by, trace))
         async with AsyncExitStack() as undo:
-            await self._record(uid, self.checkpoint.with_reserved(plan, asked_by, trace))
-            undo.push_async_callback(self.remove, uid)
-            refusal = await self._write_spec(plan)
+            undo.push_async_callback(self._give_up, uid)
+            refusal = await self._saga.forwards(uid)
             if refusal is not None:
                 return refusal
             await self._record(uid, self.checkpoint.with_prepared(uid))
             undo.pop_all()
         return None
 
-    async def restore(self, entry: Entry) -> PrepareRefusal | None:
-        """What a reboot took is made again; what is there is left alone. Raises `DiskFault`."""
-        return await self._write_spec(entry.plan)
+    async def restore(self, uid: ClaimUID) -> PrepareRefusal | None:
+        """What a reboot or another hand took is made again; what is there is left alone. Raises
+        `DiskFault`."""
+        refusal = await self._saga.forwards(uid)
+        if self._journal.has_news:
+            await self._journal.flush()
+        return refusal
 
     async def hand_to(self, asked_by: Asker, uid: ClaimUID) -> None:
         """Somebody else says from now on when it is over. Raises `DiskFault`."""
         await self._record(uid, self.checkpoint.with_asker(uid, asked_by))
 
-    async def remove(self, uid: ClaimUID) -> None:
-        """Nothing of the claim is left, the entry last: until then it can be asked for again.
-        Raises `DiskFault`."""
-        await self.delete_spec(uid)
-        await self._record(uid, self.checkpoint.without(uid))
+    async def remove(self, uid: ClaimUID) -> PrepareRefusal | None:
+        """Nothing of the claim is left, the entry last: until then it is tried again. Raises
+        `DiskFault`."""
+        if self.checkpoint.entry(uid) is None:
+            return None
+        self._journal.note(self.checkpoint.with_undoing(uid))
+        refusal = await self._saga.backwards(uid)
+        if refusal is None:
+            await self._record(uid, self.checkpoint.without(uid))
+        return refusal
 
     async def resume(self) -> None:
         """Take over from the process before this one; what it left half done is removed. Raises
@@ -68,8 +78,14 @@ class Preparation:
         await self._journal.recall()
         await asyncio.to_thread(files.make, self._cdi_root)
         await asyncio.to_thread(files.sweep, self._cdi_root)
-        for entry in self.checkpoint.in_state(State.STARTED):
-            await self.remove(entry.plan.claim.uid)
+        for entry in (*self.checkpoint.in_state(State.STARTED), *self.checkpoint.in_state(State.UNDOING)):
+            refusal = await self.remove(entry.plan.claim.uid)
+            if refusal is not None:
+                _log.warning("claim not undone yet", claim=entry.plan.claim, reason=refusal.reason)
+
+    def unfinished(self) -> tuple[Entry, ...]:
+        """Claims that are over and could not be undone."""
+        return self.checkpoint.in_state(State.UNDOING)
 
     async def strays(self) -> frozenset[ClaimUID]:
         """Claims with a CDI file of ours and no entry: their checkpoint was lost. Raises `DiskFault`."""
@@ -80,19 +96,14 @@ class Preparation:
         """Raises `DiskFault`."""
         await asyncio.to_thread(files.delete, self._cdi_root / cdi.file_name(uid))
 
-    async def _write_spec(self, plan: PreparePlan) -> PrepareRefusal | None:
-        with telemetry.span("write CDI spec", devices=plan.device_names) as span:
-            driver = await asyncio.to_thread(self._driver.look)
-            if isinstance(driver, DriverAbsent):
-                span.failed(driver.reason)
-                return PrepareRefusal(Why.DRIVER, f"the NVIDIA driver is not usable: {driver.reason}")
-            spec = cdi.spec(plan, driver)
-            if isinstance(spec, PrepareRefusal):
-                span.failed(spec.reason)
-                return spec
-            path = self._cdi_root / cdi.file_name(plan.claim.uid)
-            await asyncio.to_thread(files.write_if_changed, path, cdi.encode(spec), _READABLE_BY_ALL)
-            return None
+    async def _give_up(self, uid: ClaimUID) -> None:
+        try:
+            refusal = await self.remove(uid)
+        except files.DiskFault as fault:  # what was refused before it is the one to tell
+            _log.error("claim not undone yet", claim_uid=uid, reason=str(fault))
+            return
+        if refusal is not None:
+            _log.warning("claim not undone yet", claim_uid=uid, reason=refusal.reason)
 
     async def _record(self, uid: ClaimUID, successor: Checkpoint) -> None:
         with telemetry.span("checkpoint", claim_uid=uid):

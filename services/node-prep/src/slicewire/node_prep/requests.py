@@ -17,7 +17,7 @@ from slicewire.common.messages import (
     UnprepareReply,
 )
 from slicewire.common.model import NodeName
-from slicewire.node_prep.core.checkpoint import Asker
+from slicewire.node_prep.core.entry import Asker
 from slicewire.node_prep.core.refusal import PrepareRefusal, Why
 from slicewire.node_prep.hearing import claim_of
 from slicewire.node_prep.service import NodePrep

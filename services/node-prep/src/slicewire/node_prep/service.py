@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, TypeVar
 
 from slicewire.common import telemetry
 from slicewire.common.logs import Log
 from slicewire.common.messages import PreparedDevice
 from slicewire.common.model import ClaimUID, TraceParent
-from slicewire.node_prep.core.checkpoint import Asker, Entry
+from slicewire.node_prep.core.entry import Asker, Entry
 from slicewire.node_prep.core.node import Allocation, Claim
-from slicewire.node_prep.core.plan import plan, wrong_claim
+from slicewire.node_prep.core.plan import gpu_of, plan, wrong_claim
 from slicewire.node_prep.core.refusal import PrepareRefusal, Why
 from slicewire.node_prep.files import DiskFault
 from slicewire.node_prep.hearing import Hearing
@@ -134,11 +134,14 @@ class NodePrep:
         assert allocation is not None, "a claim without an entry was found in the ledger"
         left = self._preparation.checkpoint.entry(allocation.claim.uid)
         if left is not None:  # other devices than it has now, or a failure that could not be undone
-            await self._remove(left)
+            refusal = await self._remove(left)
+            if refusal is not None:
+                return _still_there(refusal)
         return await self._anew(allocation, asked_by)
 
     async def _again(self, entry: Entry, asked_by: Asker) -> Entry | PrepareRefusal:
-        refusal = await self._preparation.restore(entry)
+        async with self._gpus_of(entry):
+            refusal = await self._preparation.restore(entry.plan.claim.uid)
         if refusal is not None:
             return refusal
         if asked_by is Asker.KUBELET and entry.asked_by is not asked_by:
@@ -147,8 +150,7 @@ class NodePrep:
 
     async def _anew(self, allocation: Allocation, asked_by: Asker) -> Entry | PrepareRefusal:
         uid = allocation.claim.uid
-        devices = (f"device {result.device}" for result in allocation.results)
-        async with self._locks.holding(*devices):
+        async with self._locks.holding(*(gpu_of(result.device) for result in allocation.results)):
             # Between the look at who holds what and the reservation, nothing is waited for.
             node, holders = self._hearing.node, self._preparation.checkpoint.holders(but=uid)
             made = plan(allocation, node, holders)
@@ -181,14 +183,20 @@ class NodePrep:
                 claim_uid=claim.uid,
                 node=self._hearing.node.name,
             ):
-                await self._remove(entry)
-            _log.info("claim unprepared", claim=entry.plan.claim, devices=entry.plan.device_names)
+                refusal = await self._remove(entry)
             await self._hearing.changed()
+            if refusal is not None:
+                return refusal
+            _log.info("claim unprepared", claim=entry.plan.claim, devices=entry.plan.device_names)
             return None
 
-    async def _remove(self, entry: Entry) -> None:
-        async with self._locks.holding(*(f"device {name}" for name in entry.plan.device_names)):
-            await self._preparation.remove(entry.plan.claim.uid)
+    async def _remove(self, entry: Entry) -> PrepareRefusal | None:
+        async with self._gpus_of(entry):
+            return await self._preparation.remove(entry.plan.claim.uid)
+
+    def _gpus_of(self, entry: Entry) -> AbstractAsyncContextManager[None]:
+        """Nobody else works with these GPUs meanwhile."""
+        return self._locks.holding(*map(gpu_of, entry.plan.device_names))
 
 
 async def _or_refused(work: Coroutine[Any, Any, T]) -> T | PrepareRefusal:
@@ -204,6 +212,10 @@ async def _one_item(work: Coroutine[Any, Any, T], claim: Claim) -> T | PrepareRe
     except Exception as error:  # noqa: BLE001 - the top of one work item: said, and the rest goes on
         _log.crashed("claim failed", claim=claim)
         return PrepareRefusal(Why.BUG, f"{type(error).__name__}: {error}")
+
+
+def _still_there(refusal: PrepareRefusal) -> PrepareRefusal:
+    return PrepareRefusal(refusal.why, f"what was prepared before is not undone yet: {refusal.reason}")
 
 
 def _trace(allocation: Allocation | None, entry: Entry | None) -> TraceParent:

@@ -26,5 +26,16 @@ class Settings(NodeAgentSettings, frozen=True, kw_only=True):
     """Where container runtimes look for CDI specs."""
     ledger_wait_seconds: Annotated[float, msgspec.Meta(ge=0)] = 5.0
     """How long a question waits for the ledger to have its claim."""
+    instance: Annotated[str, msgspec.Meta(pattern=r"^([A-Za-z0-9][A-Za-z0-9.-]*)?$", max_length=253)] = ""
+    """Names this process' sockets where two live at once while one replaces the other, such as the UID of
+    its pod; empty: there is one alone."""
+    grpc_probe_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
+    """Port of gRPC probes, on all addresses; 0: the driver's own socket answers them only."""
+    kubeconfig: str = ""
+    """Where claims are read from Kubernetes while the bus is away: path of a kubeconfig, or `in-cluster`
+    for the pod's service account. Empty: nowhere, the node needs no credentials."""
     host_driver_root: str = ""
     """Where it is installed as seen from the host; empty: at the same place."""
+    nodes: str = ""
+    """Names of the simulated nodes that this process serves, with commas between them; `nvml_state` is then
+    the folder that holds a folder of each. Empty: the one node `node_name`."""

@@ -14,7 +14,8 @@ from slicewire.common.logs import Log
 from slicewire.common.messages import PREPARED, ClaimPrepared, ClaimRef, PreparedDevice
 from slicewire.common.model import ClaimUID, NodeName, TraceParent
 from slicewire.node_prep.core import cdi
-from slicewire.node_prep.core.checkpoint import Checkpoint, Entry
+from slicewire.node_prep.core.checkpoint import Checkpoint
+from slicewire.node_prep.core.entry import Entry
 from slicewire.node_prep.core.lifecycle import State
 from slicewire.node_prep.core.node import Claim
 from slicewire.node_prep.hearing import Hearing, Told
@@ -45,6 +46,7 @@ def prepared_devices(entry: Entry) -> tuple[PreparedDevice, ...]:
             pool=planned.pool,
             device=planned.device,
             cdi_device_ids=(cdi.device_id(entry.plan.claim.uid, planned),),
+            share_id=planned.share.id if planned.share is not None else None,
         )
         for planned in entry.plan.devices
     )
@@ -67,6 +69,7 @@ def truths(node: NodeName, checkpoint: Checkpoint, refused: Mapping[ClaimUID, Re
             entry.trace,
         )
         for entry in checkpoint.in_state(State.COMPLETED)
+        if entry.is_whole
     }
     return tuple((errors | successes).values())
 
@@ -83,7 +86,9 @@ def untold(wanted: tuple[Truth, ...], told: Mapping[ClaimUID, Told]) -> Iterator
 
 
 async def tell(bus: Bus, hearing: Hearing, truth: Truth) -> None:
-    """Raises `BusUnavailable`."""
+    """Unless another instance of us knows better. Raises `BusUnavailable`."""
+    if not hearing.is_our_word():
+        return
     key = (hearing.node.name, truth.uid)
     done = await bus.commit([Write(PREPARED, key, truth.fact, trace=truth.trace)])
     assert isinstance(done, Committed), "nothing was expected, so nothing can be stale"

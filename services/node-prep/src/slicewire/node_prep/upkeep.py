@@ -15,7 +15,7 @@ from slicewire.common.logs import Log
 from slicewire.common.model import ClaimUID
 from slicewire.common.settings import BadSettings
 from slicewire.node_prep import telling
-from slicewire.node_prep.core.checkpoint import Asker
+from slicewire.node_prep.core.entry import Asker
 from slicewire.node_prep.core.lifecycle import State
 from slicewire.node_prep.core.node import Claim, Node
 from slicewire.node_prep.core.refusal import PrepareRefusal
@@ -67,7 +67,7 @@ class Upkeep:
     async def _resume(self) -> None:
         await self._preparation.resume()
         for entry in self._preparation.checkpoint.in_state(State.COMPLETED):
-            refusal = await self._preparation.restore(entry)
+            refusal = await self._preparation.restore(entry.plan.claim.uid)
             if refusal is not None:  # the driver may come later; so does the kubelet's next question
                 _log.warning("claim not restored", claim=entry.plan.claim, reason=refusal.reason)
         self._strays = await self._preparation.strays()

@@ -12,31 +12,38 @@ class State(StrEnum):
     ABSENT = "Absent"
     STARTED = "PrepareStarted"
     COMPLETED = "PrepareCompleted"
+    UNDOING = "UnprepareStarted"
+    """Undone until nothing is left, whoever asks and however often it fails."""
 
 
-class Step(StrEnum):
+class Move(StrEnum):
     RESERVE = "reserve"
     """The claim's devices are taken; nothing has been done to them."""
     COMPLETE = "complete"
     """The container runtime can use them."""
+    UNDO = "undo"
+    """A step failed, we were killed, or the claim is over."""
     REMOVE = "remove"
-    """Nothing of the claim is left: undone after a failure or a crash, or unprepared."""
+    """Nothing of the claim is left."""
 
 
-TRANSITIONS: Mapping[tuple[State, Step], State] = {
-    (State.ABSENT, Step.RESERVE): State.STARTED,
-    (State.STARTED, Step.COMPLETE): State.COMPLETED,
-    (State.STARTED, Step.REMOVE): State.ABSENT,
-    (State.COMPLETED, Step.REMOVE): State.ABSENT,
+TRANSITIONS: Mapping[tuple[State, Move], State] = {
+    (State.ABSENT, Move.RESERVE): State.STARTED,
+    (State.STARTED, Move.COMPLETE): State.COMPLETED,
+    (State.COMPLETED, Move.COMPLETE): State.COMPLETED,
+    (State.STARTED, Move.UNDO): State.UNDOING,
+    (State.COMPLETED, Move.UNDO): State.UNDOING,
+    (State.UNDOING, Move.UNDO): State.UNDOING,
+    (State.UNDOING, Move.REMOVE): State.ABSENT,
 }
 
 
-class WrongStep(AssertionError):
+class WrongMove(AssertionError):
     """A bug: a claim was led where the table does not lead."""
 
 
-def after(state: State, step: Step) -> State:
+def after(state: State, move: Move) -> State:
     try:
-        return TRANSITIONS[state, step]
+        return TRANSITIONS[state, move]
     except KeyError:
-        raise WrongStep(f"a claim that is {state} cannot {step}") from None
+        raise WrongMove(f"a claim that is {state} cannot {move}") from None

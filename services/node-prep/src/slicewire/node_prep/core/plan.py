@@ -1,64 +1,56 @@
 """An allocation → the plan that makes its devices usable, or the reason why not.
 
-A plan has no choices left in it: whoever carries it out asks nobody anything. The checkpoint keeps
-it, so that it can be carried out again after a reboot, and undone.
+A plan has no choices left in it: whoever carries it out asks nobody anything. The journal keeps it,
+so that it can be carried out again after a reboot, and undone.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 
 import msgspec
 
-from slicewire.common.model import Device, DeviceName, DeviceRequestAllocationResult, DriverName, PoolName
-from slicewire.common.model.naming import gpu_minor
+from slicewire.common.model import Device, DeviceName, DeviceRequestAllocationResult, DriverName
+from slicewire.common.model.naming import parsed
 from slicewire.common.model.struct import Object
-from slicewire.node_prep.core.config import BadConfig, Configuration, DeviceType, GpuConfig, read
+from slicewire.node_prep.core import hardware, kinds
+from slicewire.node_prep.core.config import BadConfig, Configuration, read
+from slicewire.node_prep.core.hardware import PlannedDevice
+from slicewire.node_prep.core.holding import Holders, in_the_way
 from slicewire.node_prep.core.node import Allocation, Claim, Node
 from slicewire.node_prep.core.refusal import PrepareRefusal, Why
+from slicewire.node_prep.core.steps import Step, WriteCdiFile
 
 _UID = re.compile(r"[A-Za-z0-9]((\.?[A-Za-z0-9-])*\.?[A-Za-z0-9])?")
 _LONGEST_UID = 128
 """A UID becomes part of a file name, of a CDI device name (first and last alphanumeric) and of a subject."""
-_STRATEGIES = ("TimeSlicing", "MPS")
-
-Holders = Mapping[DeviceName, Claim]
-"""Which claim has reserved or prepared which device, for itself alone."""
-
-
-class FullGpu(Object, frozen=True, tag_field="kind", tag="gpu"):
-    """A whole GPU, for one claim alone: nothing is done to the hardware."""
-
-    minor: int
-    uuid: str = ""
-    pci_bus_id: str = ""
-
-
-Hardware = FullGpu
-"""What a device is made of: one struct per way of preparing, told apart by its tag."""
-
-
-class PlannedDevice(Object, frozen=True):
-    device: DeviceName
-    pool: PoolName
-    request_names: tuple[str, ...]
-    hardware: Hardware
-    admin_access: bool = False
 
 
 class PreparePlan(Object, frozen=True):
+    """The devices, and the steps in their order. Undone in reverse."""
+
     claim: Claim
     devices: tuple[PlannedDevice, ...]
+    steps: tuple[Step, ...] = ()
 
     @property
     def device_names(self) -> tuple[DeviceName, ...]:
-        return tuple(planned.device for planned in self.devices)
+        return tuple(dict.fromkeys(planned.device for planned in self.devices))
 
     def is_for(self, allocation: Allocation, driver: DriverName) -> bool:
         """False when the claim has been given other devices since."""
-        given = {(result.pool, result.device) for result in allocation.results if result.driver == driver}
-        return given == {(planned.pool, planned.device) for planned in self.devices}
+        given = {
+            (result.pool, result.device, result.share_id)
+            for result in allocation.results
+            if result.driver == driver
+        }
+        return given == {(one.pool, one.device, one.share and one.share.id) for one in self.devices}
+
+
+def gpu_of(device: str) -> str:
+    """What a device must be locked by: all devices of one GPU have the same."""
+    name = parsed(device)
+    return device if name is None else f"gpu-{name.number}"
 
 
 def plan(allocation: Allocation, node: Node, holders: Holders) -> PreparePlan | PrepareRefusal:
@@ -68,22 +60,21 @@ def plan(allocation: Allocation, node: Node, holders: Holders) -> PreparePlan | 
     configuration = read(allocation.config, node.driver)
     if isinstance(configuration, BadConfig):
         return PrepareRefusal(Why.CONFIG, configuration.reason)
-    planned: dict[DeviceName, PlannedDevice] = {}
+    holders = tuple(holders)
+    planned: list[PlannedDevice] = []
     for result in allocation.results:
         if result.driver != node.driver:
             continue
-        found = _device(allocation.claim, result, node, holders)
+        found = _device(result, node, configuration)
         if isinstance(found, PrepareRefusal):
             return found
-        if refusal := _configured(found, result, configuration):
+        if refusal := _rivals(allocation.claim, found, node) or in_the_way(found, holders):
             return refusal
-        planned[found.device] = _merged(planned.get(found.device), found)
-    if not planned:
-        return PrepareRefusal(
-            Why.UNKNOWN_CLAIM,
-            f"claim {allocation.claim} holds no device of {node.driver} on node {node.name}",
-        )
-    return PreparePlan(claim=allocation.claim, devices=tuple(planned.values()))
+        planned.append(found)
+    devices = _merged(planned)
+    if isinstance(devices, PrepareRefusal):
+        return devices
+    return _complete(allocation.claim, devices, node)
 
 
 def wrong_claim(claim: Claim) -> PrepareRefusal | None:
@@ -96,24 +87,43 @@ def wrong_claim(claim: Claim) -> PrepareRefusal | None:
     )
 
 
+def _complete(claim: Claim, devices: tuple[PlannedDevice, ...], node: Node) -> PreparePlan | PrepareRefusal:
+    if not devices:
+        return PrepareRefusal(
+            Why.UNKNOWN_CLAIM, f"claim {claim} holds no device of {node.driver} on node {node.name}"
+        )
+    together: dict[Step, None] = {}
+    for device in devices:
+        steps = kinds.steps(device)
+        if isinstance(steps, PrepareRefusal):
+            return steps
+        together |= dict.fromkeys(steps)
+    return PreparePlan(claim=claim, devices=devices, steps=(*together, WriteCdiFile(claim=claim.uid)))
+
+
 def _device(
-    claim: Claim, result: DeviceRequestAllocationResult, node: Node, holders: Holders
+    result: DeviceRequestAllocationResult, node: Node, configuration: Configuration
 ) -> PlannedDevice | PrepareRefusal:
     device = _published(result, node)
     if isinstance(device, PrepareRefusal):
         return device
-    admin = bool(result.admin_access)
-    if not admin and (refusal := _taken(claim, device.name, node, holders)):
-        return refusal
-    hardware = _hardware(device, result)
-    if isinstance(hardware, PrepareRefusal):
-        return hardware
+    kind = hardware.device_type(device)
+    if isinstance(kind, PrepareRefusal):
+        return kind
+    made_of = hardware.hardware(device, kind)
+    if isinstance(made_of, PrepareRefusal):
+        return made_of
+    config = configuration.of(result.request, kind)
+    if isinstance(config, BadConfig):
+        return PrepareRefusal(Why.CONFIG, f"device {device.name}: {config.reason}")
     return PlannedDevice(
         device=device.name,
         pool=result.pool,
         request_names=(result.request.partition("/")[0],),
-        hardware=hardware,
-        admin_access=admin,
+        hardware=made_of,
+        config=config,
+        admin_access=bool(result.admin_access),
+        share=hardware.share(result),
     )
 
 
@@ -138,73 +148,38 @@ def _published(result: DeviceRequestAllocationResult, node: Node) -> Device | Pr
     return device
 
 
-def _taken(claim: Claim, device: DeviceName, node: Node, holders: Holders) -> PrepareRefusal | None:
-    """The last line of defence: whoever allocated it twice, it is prepared once."""
-    rivals = node.rivals.get(device, ())
+def _rivals(claim: Claim, planned: PlannedDevice, node: Node) -> PrepareRefusal | None:
+    if planned.admin_access:
+        return None
+    rivals = node.rivals.get(planned.device, ())
     if any(rival.uid == claim.uid for rival in rivals[1:]):
         return PrepareRefusal(
-            Why.CONFLICT, f"device {device} is also allocated to claim {rivals[0]}, which had it first"
-        )
-    holder = holders.get(device)
-    if holder is not None and holder.uid != claim.uid:
-        return PrepareRefusal(
-            Why.HELD_BY_ANOTHER,
-            f"requested device {device} is already allocated to different claim {holder.uid}",
+            Why.CONFLICT,
+            f"device {planned.device} is also allocated to claim {rivals[0]}, which had it first",
         )
     return None
 
 
-def _hardware(device: Device, result: DeviceRequestAllocationResult) -> Hardware | PrepareRefusal:
-    kind = _text(device, "type")
-    minor = gpu_minor(device.name)
-    if kind != DeviceType.GPU or minor is None:
-        return PrepareRefusal(
-            Why.UNSUPPORTED, f'device {device.name} is of type "{kind}"; only whole GPUs can be prepared yet'
-        )
-    if result.share_id is not None:
-        return PrepareRefusal(
-            Why.UNSUPPORTED,
-            f"device {device.name} is allocated in shares; only whole GPUs can be prepared yet",
-        )
-    return FullGpu(
-        minor=minor, uuid=_text(device, "uuid"), pci_bus_id=_text(device, "resource.kubernetes.io/pciBusID")
-    )
+def _merged(planned: list[PlannedDevice]) -> tuple[PlannedDevice, ...] | PrepareRefusal:
+    """One device may serve several requests of a claim; then they must agree on how."""
+    merged: dict[tuple[DeviceName, str], PlannedDevice] = {}
+    configs = {one.device: one.config for one in planned}
+    for found in planned:
+        if found.config != configs[found.device]:
+            return PrepareRefusal(
+                Why.CONFLICT,
+                f"conflicting configuration: the requests of the claim do not agree on how"
+                f" device {found.device} is shared",
+            )
+        key = (found.device, "" if found.share is None else found.share.id)
+        known = merged.get(key)
+        merged[key] = found if known is None else _for_both(known, found)
+    return tuple(merged.values())
 
 
-def _text(device: Device, attribute: str) -> str:
-    found = device.attributes.get(attribute)
-    return (found.string or "") if found is not None else ""
-
-
-def _configured(
-    planned: PlannedDevice, result: DeviceRequestAllocationResult, configuration: Configuration
-) -> PrepareRefusal | None:
-    """A whole GPU that nobody shares is the default; nothing else can be applied yet."""
-    config = configuration.of(result.request, DeviceType.GPU)
-    if isinstance(config, BadConfig):
-        return PrepareRefusal(Why.CONFIG, f"device {planned.device}: {config.reason}")
-    assert isinstance(config, GpuConfig), "the configuration of a GPU is a GpuConfig or bad"
-    if config.sharing is None:
-        return None
-    strategy = config.sharing.strategy
-    if strategy not in _STRATEGIES:
-        return PrepareRefusal(
-            Why.CONFIG,
-            f"unknown GPU sharing strategy: {strategy},"
-            f" supported GPU sharing strategies: {', '.join(_STRATEGIES)}",
-        )
-    return PrepareRefusal(
-        Why.UNSUPPORTED,
-        f"GpuConfig for request {result.request} asks for sharing.strategy {strategy}, which cannot be"
-        " applied yet: leave out sharing to get the whole GPU",
-    )
-
-
-def _merged(known: PlannedDevice | None, found: PlannedDevice) -> PlannedDevice:
-    """One device may serve several requests of a claim."""
-    if known is None:
-        return found
-    names = known.request_names + tuple(n for n in found.request_names if n not in known.request_names)
+def _for_both(known: PlannedDevice, found: PlannedDevice) -> PlannedDevice:
     return msgspec.structs.replace(
-        known, request_names=names, admin_access=known.admin_access and found.admin_access
+        known,
+        request_names=tuple(dict.fromkeys(known.request_names + found.request_names)),
+        admin_access=known.admin_access and found.admin_access,
     )

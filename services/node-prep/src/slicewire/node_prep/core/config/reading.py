@@ -1,71 +1,27 @@
-"""NVIDIA's opaque device configuration (`resource.nvidia.com/v1beta1`), read strictly, and which of a
-claim's configurations applies to which of its devices.
+"""Which of a claim's configurations applies to which of its devices, read strictly.
 
-It decides nothing about hardware: plan.py says what this version can apply.
+A user's typo is an error that names the field; it decides nothing about hardware.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from enum import StrEnum
 from typing import Any
 
 import msgspec
 
-from slicewire.common.model import DeviceAllocationConfiguration, DriverName, Quantity, RequestName, wire
-from slicewire.common.model.struct import Object
+from slicewire.common.model import DeviceAllocationConfiguration, DriverName, RequestName, wire
+from slicewire.node_prep.core.config.kinds import (
+    API_VERSION,
+    BadConfig,
+    DeviceConfig,
+    DeviceType,
+    GpuConfig,
+    MigDeviceConfig,
+    VfioDeviceConfig,
+)
+from slicewire.node_prep.core.config.rules import normalised
 
-API_VERSION = "resource.nvidia.com/v1beta1"
-
-
-class DeviceType(StrEnum):
-    """What a device of the pool is; its attribute `type`."""
-
-    GPU = "gpu"
-    MIG = "mig"
-    VFIO = "vfio"
-
-
-class TimeSlicingConfig(Object, frozen=True):
-    interval: str | None = None
-
-
-class MpsConfig(Object, frozen=True):
-    default_active_thread_percentage: int | None = None
-    default_pinned_device_memory_limit: Quantity | None = None
-    default_per_device_pinned_memory_limit: Mapping[str, Quantity] = msgspec.field(default_factory=dict)
-    multi_user: bool = False
-
-
-class GpuSharing(Object, frozen=True):
-    strategy: str = ""
-    time_slicing_config: TimeSlicingConfig | None = None
-    mps_config: MpsConfig | None = None
-
-
-class MigDeviceSharing(Object, frozen=True):
-    strategy: str = ""
-    mps_config: MpsConfig | None = None
-
-
-class VfioIommu(Object, frozen=True):
-    backend_policy: str = "LegacyOnly"
-    enable_api_device: bool = msgspec.field(default=False, name="enableAPIDevice")
-
-
-class GpuConfig(Object, frozen=True):
-    sharing: GpuSharing | None = None
-
-
-class MigDeviceConfig(Object, frozen=True):
-    sharing: MigDeviceSharing | None = None
-
-
-class VfioDeviceConfig(Object, frozen=True):
-    iommu: VfioIommu | None = None
-
-
-DeviceConfig = GpuConfig | MigDeviceConfig | VfioDeviceConfig
 _KINDS: Mapping[str, type[DeviceConfig]] = {
     "GpuConfig": GpuConfig,
     "MigDeviceConfig": MigDeviceConfig,
@@ -84,31 +40,34 @@ _DEFAULTS: Mapping[DeviceType, DeviceConfig] = {
 }
 
 
-class BadConfig(msgspec.Struct, frozen=True):
-    """The configuration cannot be read or applied; the reason names the field."""
+class Given(msgspec.Struct, frozen=True):
+    """One configuration, and where it stands in the claim."""
 
-    reason: str
+    where: str
+    requests: tuple[str, ...]
+    config: DeviceConfig
 
 
 class Configuration(msgspec.Struct, frozen=True):
     """The configurations of our driver in one claim, the strongest first."""
 
-    entries: tuple[tuple[tuple[str, ...], DeviceConfig], ...] = ()
+    entries: tuple[Given, ...] = ()
 
     def of(self, request: RequestName, device_type: DeviceType) -> DeviceConfig | BadConfig:
-        """The strongest configuration that names the request, or that names none and fits the device."""
-        for requests, config in self.entries:
-            fits = _TYPES[type(config)] is device_type
-            if _names(requests, request):
-                return config if fits else BadConfig(_misfit(config, request, device_type))
-            if not requests and fits:
-                return config
-        return _DEFAULTS[device_type]
+        """The strongest configuration that names the request, or that names none and fits the device;
+        normalised. What is wrong in those that do not apply is nobody's concern."""
+        for given in self.entries:
+            fits = _TYPES[type(given.config)] is device_type
+            if _names(given.requests, request):
+                return _checked(given) if fits else BadConfig(_misfit(given.config, request, device_type))
+            if not given.requests and fits:
+                return _checked(given)
+        return normalised(_DEFAULTS[device_type])
 
 
 def read(given: Sequence[DeviceAllocationConfiguration], driver: DriverName) -> Configuration | BadConfig:
     """A claim's own configuration beats its class's; within each, later beats earlier."""
-    found: dict[str, list[tuple[tuple[str, ...], DeviceConfig]]] = {source: [] for source in _SOURCES}
+    found: dict[str, list[Given]] = {source: [] for source in _SOURCES}
     for index, one in enumerate(given):
         where = f"config[{index}]"
         if one.source not in found:
@@ -117,10 +76,11 @@ def read(given: Sequence[DeviceAllocationConfiguration], driver: DriverName) -> 
             return BadConfig(f"{where}.opaque is missing: only opaque configuration is understood")
         if one.opaque.driver != driver:
             continue
-        config = _decoded(one.opaque.parameters, f"{where}.opaque.parameters")
+        where = f"{where}.opaque.parameters"
+        config = _decoded(one.opaque.parameters, where)
         if isinstance(config, BadConfig):
             return config
-        found[one.source].append((one.requests, config))
+        found[one.source].append(Given(where, one.requests, config))
     weakest_first = [entry for source in _SOURCES for entry in found[source]]
     return Configuration(tuple(reversed(weakest_first)))
 
@@ -137,6 +97,13 @@ def _decoded(parameters: Any, where: str) -> DeviceConfig | BadConfig:
         return wire.strictly(parameters, _KINDS[kind])
     except wire.Malformed as error:
         return BadConfig(f"{where} ({kind}): {error}")
+
+
+def _checked(given: Given) -> DeviceConfig | BadConfig:
+    config = normalised(given.config)
+    if isinstance(config, BadConfig):
+        return BadConfig(f"{given.where}.{config.reason}")
+    return config
 
 
 def _names(requests: Sequence[str], request: RequestName) -> bool:

@@ -1,0 +1,23 @@
+"""What all steps of a plan have in common. Pure: a step says what is to be, an executor makes it so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from slicewire.common.model.struct import Object
+
+Notes = Mapping[str, str]
+"""What an executor must know again to undo a step, by names of its own. The journal keeps it."""
+
+
+class PlanStep(Object, frozen=True, tag_field="step"):
+    """One thing to be made true. Equal steps of several claims are one thing, undone with the last claim."""
+
+    SURVIVES_REBOOT: ClassVar[bool] = False
+    """Whether what was done may still be there on the next boot."""
+
+    @property
+    def what(self) -> str:
+        """The step in words, such as `write the CDI file`."""
+        raise NotImplementedError

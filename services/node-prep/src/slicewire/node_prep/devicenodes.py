@@ -1,0 +1,103 @@
+"""What the kernel shows of a node's devices: nodes under /dev, VFIO groups, the capabilities of partitions.
+
+It reads and never interprets. All of it blocks: call it in a thread.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from slicewire.node_prep.core.driver import Capability, DeviceNode, VfioDevice
+
+_CONTROL_NODE = "dev/nvidiactl"
+_PATTERNS = ("nvidia*", "iommu", "vfio/*", "vfio/devices/*")
+_NVIDIA = "0x10de"
+_MAJOR_OF_CAPABILITIES = re.compile(r"^\s*(\d+)\s+nvidia-caps$", re.MULTILINE)
+_CAPABILITIES = "proc/driver/nvidia/capabilities"
+_ACCESS = re.compile(r"^(DeviceFileMinor|DeviceFileMode):\s*(\d+)\s*$", re.MULTILINE)
+
+
+def dev_root(driver_root: Path, host_root: Path) -> Path:
+    """A driver that is installed by a container has a /dev of its own; another uses the host's."""
+    return driver_root if (driver_root / _CONTROL_NODE).exists() else host_root
+
+
+def nodes(root: Path, on_host: str) -> dict[str, DeviceNode]:
+    """By path, as a container has it."""
+    found = (path for pattern in _PATTERNS for path in sorted((root / "dev").glob(pattern)))
+    made = (node(f"/{path.relative_to(root)}", path, on_host) for path in found if not path.is_dir())
+    return {one.path: one for one in made}
+
+
+def node(known_as: str, path: Path, on_host: str) -> DeviceNode:
+    status = path.stat()
+    host_path = f"{on_host.rstrip('/')}{known_as}"
+    if not stat.S_ISCHR(status.st_mode):
+        return DeviceNode(known_as, host_path=host_path)
+    major, minor = os.major(status.st_rdev), os.minor(status.st_rdev)
+    return DeviceNode(known_as, major, minor, stat.S_IMODE(status.st_mode), host_path)
+
+
+def display_nodes(root: Path, sysfs: Path, on_host: str) -> dict[str, tuple[DeviceNode, ...]]:
+    """By PCI bus id."""
+    found: dict[str, tuple[DeviceNode, ...]] = {}
+    for path in sorted((sysfs / "sys/bus/pci/devices").glob("*/drm/*")):
+        at = root / "dev/dri" / path.name
+        if at.exists():
+            bus_id = path.parent.parent.name
+            found[bus_id] = (*found.get(bus_id, ()), node(f"/dev/dri/{path.name}", at, on_host))
+    return found
+
+
+def display_links(root: Path) -> dict[str, tuple[tuple[str, str], ...]]:
+    """By PCI bus id: path and target, such as `/dev/dri/by-path/pci-0000:1a:00.0-card` and `../card0`."""
+    found: dict[str, tuple[tuple[str, str], ...]] = {}
+    for path in sorted((root / "dev/dri/by-path").glob("pci-*-*")):
+        if path.is_symlink():
+            bus_id = path.name.removeprefix("pci-").rpartition("-")[0]
+            link = (f"/{path.relative_to(root)}", str(path.readlink()))
+            found[bus_id] = (*found.get(bus_id, ()), link)
+    return found
+
+
+def vfio(sysfs: Path) -> dict[str, VfioDevice]:
+    """NVIDIA's devices that are in an IOMMU group, by PCI bus id."""
+    return dict(_vfio(sysfs / "sys/bus/pci/devices"))
+
+
+def _vfio(devices: Path) -> Iterator[tuple[str, VfioDevice]]:
+    for device in sorted(devices.glob("*")):
+        group = device / "iommu_group"
+        if group.is_symlink() and _text(device / "vendor").strip() == _NVIDIA:
+            name = next((path.name for path in sorted((device / "vfio-dev").glob("vfio*"))), "")
+            yield device.name, VfioDevice(group=group.readlink().name, name=name)
+
+
+def capabilities_major(sysfs: Path) -> int | None:
+    listed = _MAJOR_OF_CAPABILITIES.search(_text(sysfs / "proc/devices"))
+    return int(listed[1]) if listed else None
+
+
+def capabilities(sysfs: Path) -> dict[str, Capability]:
+    """By access file. One that cannot be read is as good as none."""
+    folder = sysfs / _CAPABILITIES
+    found: dict[str, Capability] = {}
+    for pattern in ("gpu*/mig/gi*/access", "gpu*/mig/gi*/ci*/access"):
+        for path in sorted(folder.glob(pattern)):
+            said = dict(_ACCESS.findall(_text(path)))
+            if "DeviceFileMinor" in said and "DeviceFileMode" in said:
+                capability = Capability(int(said["DeviceFileMinor"]), int(said["DeviceFileMode"]))
+                found[str(path.relative_to(folder))] = capability
+    return found
+
+
+def _text(path: Path) -> str:
+    """Empty for a file that is not there: partitions and bindings go while we look."""
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""

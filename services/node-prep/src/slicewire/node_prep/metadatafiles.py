@@ -1,0 +1,66 @@
+"""Device metadata on disk: the files that containers read, and the CDI specs that mount them.
+
+They are a courtesy: who calls logs a `DiskFault` and goes on, for the devices work without. All of it
+blocks: call it in a thread.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from slicewire.common.model import DriverName
+from slicewire.node_prep import files
+from slicewire.node_prep.core import metadata
+from slicewire.node_prep.core.metadata import Described, MetadataFile
+from slicewire.node_prep.core.node import Claim
+
+_READABLE_BY_ALL = 0o644
+
+
+class MetadataFiles:
+    """`plugin_dir` is the same path here and on the host: the kubelet wants it so."""
+
+    def __init__(self, driver: DriverName, plugin_dir: Path, cdi_root: Path) -> None:
+        self._driver = driver
+        self._plugin_dir = plugin_dir
+        self._cdi_root = cdi_root
+
+    def write(self, described: Described) -> None:
+        """All files of the claim; again after a reboot took the specs. Raises `DiskFault`."""
+        for file in metadata.files_of(described):
+            path = self._plugin_dir / file.path
+            self._write_file(path, file)
+            spec = metadata.cdi_spec(described, file.request, str(path))
+            name = metadata.cdi_file_name(self._driver, described.claim.uid, file.request)
+            files.write_if_changed(self._cdi_root / name, spec, _READABLE_BY_ALL)
+
+    def remove(self, claim: Claim) -> None:
+        """Nothing of this claim is left; a later claim of the same name keeps its own. Raises `DiskFault`."""
+        present = files.names(self._cdi_root)
+        for name in metadata.cdi_files_among(present, self._driver, claim.uid):
+            files.delete(self._cdi_root / name)
+        if not (claim.namespace and claim.name):
+            return
+        folder = self._plugin_dir / metadata.folder_of(claim)
+        for request in files.names(folder):
+            if self._is_of(claim, folder / request / "metadata.json"):
+                files.delete_all(folder / request)
+        if not files.names(folder):
+            files.delete_all(folder)
+
+    def _is_of(self, claim: Claim, path: Path) -> bool:
+        """One that cannot be read is nobody's, and goes."""
+        data = files.read(path)
+        found = None if data is None else metadata.decoded(data)
+        return found is None or found.metadata.uid == claim.uid
+
+    def _write_file(self, path: Path, file: MetadataFile) -> None:
+        """A new file in place of the old: a container that runs goes on to read what it was given."""
+        data = files.read(path)
+        known = None if data is None else metadata.decoded(data)
+        generation = 1
+        if known is not None and known.metadata.uid == file.content.metadata.uid:
+            generation = known.metadata.generation
+            if data != metadata.encoded(file.content, generation):
+                generation += 1
+        files.write_if_changed(path, metadata.encoded(file.content, generation), _READABLE_BY_ALL)

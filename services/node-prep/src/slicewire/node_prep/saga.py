@@ -1,0 +1,135 @@
+"""The steps of one claim, forwards and back, each written down before it is begun.
+
+Killed between any two lines of this, we find in the journal what may have been done: a step that is
+begun is looked for, one that is untouched was not done by us. It knows no kind of step.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+from slicewire.common import telemetry
+from slicewire.common.model import ClaimUID
+from slicewire.common.nvml.refusal import NvmlRefused
+from slicewire.node_prep.core.checkpoint import Checkpoint
+from slicewire.node_prep.core.entry import BEGUN, UNTOUCHED, Entry, Progress, Stage
+from slicewire.node_prep.core.refusal import PrepareRefusal, Why
+from slicewire.node_prep.core.steps import Notes, Step
+from slicewire.node_prep.executors.gpus import refusal
+from slicewire.node_prep.executors.port import Executor, Executors
+from slicewire.node_prep.files import DiskFault
+from slicewire.node_prep.journal import Journal
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Saga:
+    """Whoever calls holds the claim and the GPUs of its devices."""
+
+    def __init__(self, journal: Journal, executors: Executors) -> None:
+        self._journal = journal
+        self._executors = executors
+
+    async def forwards(self, uid: ClaimUID) -> PrepareRefusal | None:
+        """What is planned and not there is made. Stops where a step is refused. Raises `DiskFault`."""
+        for index, step in enumerate(self._entry(uid).plan.steps):
+            refused = await self._make_true(uid, index, step)
+            if refused is not None:
+                return refused
+        return None
+
+    async def backwards(self, uid: ClaimUID) -> PrepareRefusal | None:
+        """What was begun is taken back, the last first. Stops where that fails. Raises `DiskFault`."""
+        for index, step in reversed(tuple(enumerate(self._entry(uid).plan.steps))):
+            refused = await self._take_back(uid, index, step)
+            if refused is not None:
+                await self._journal.flush()
+                return refused
+        return None
+
+    async def _make_true(self, uid: ClaimUID, index: int, step: Step) -> PrepareRefusal | None:
+        entry, executor = self._entry(uid), self._executor(step)
+        known = self._known(uid, index, step)
+        if known is not None:
+            found = await _asked(executor.found, step, entry.plan, known)
+            if isinstance(found, PrepareRefusal):
+                return found
+            if found:
+                self._note(uid, index, _done(known))
+                return None
+            self._note(uid, index, UNTOUCHED)
+        if self._entry(uid).at(index).stage is Stage.UNTOUCHED:
+            ready = await _asked(executor.ready, step, entry.plan)
+            if isinstance(ready, PrepareRefusal):
+                return ready
+            if ready is not None:
+                self._note(uid, index, _done(ready))
+                return None
+            await self._record(uid, self._with(uid, index, BEGUN))
+        return await self._do(uid, index, step)
+
+    def _known(self, uid: ClaimUID, index: int, step: Step) -> Notes | None:
+        """What we, or those who share the device, know of a step that was done."""
+        progress = self._entry(uid).at(index)
+        if progress.stage is Stage.DONE:
+            return progress.notes
+        return self._journal.checkpoint.notes_of_others(step, but=uid)
+
+    async def _do(self, uid: ClaimUID, index: int, step: Step) -> PrepareRefusal | None:
+        with telemetry.span(f"do {step.__struct_config__.tag}", step=step.what) as span:
+            made = await _asked(self._executor(step).do, step, self._entry(uid).plan)
+            if isinstance(made, PrepareRefusal):
+                span.failed(made.reason)
+                self._note(uid, index, UNTOUCHED)
+                return made
+            self._note(uid, index, _done(made))
+            return None
+
+    async def _take_back(self, uid: ClaimUID, index: int, step: Step) -> PrepareRefusal | None:
+        entry, progress = self._entry(uid), self._entry(uid).at(index)
+        if progress.stage is Stage.UNTOUCHED:
+            return None
+        if self._journal.checkpoint.notes_of_others(step, but=uid) is None:
+            await self._journal.flush()
+            with telemetry.span(f"undo {step.__struct_config__.tag}", step=step.what) as span:
+                refused = await _asked(self._executor(step).undo, step, entry.plan, progress.notes)
+                if refused is not None:
+                    span.failed(refused.reason)
+                    return refused
+        self._note(uid, index, UNTOUCHED)
+        return None
+
+    def _entry(self, uid: ClaimUID) -> Entry:
+        return self._journal.checkpoint.entries[uid]
+
+    def _executor(self, step: Step) -> Executor[Any]:
+        return self._executors[type(step)]
+
+    def _with(self, uid: ClaimUID, index: int, progress: Progress) -> Checkpoint:
+        return self._journal.checkpoint.with_progress(uid, index, progress)
+
+    def _note(self, uid: ClaimUID, index: int, progress: Progress) -> None:
+        if self._entry(uid).at(index) != progress:
+            self._journal.note(self._with(uid, index, progress))
+
+    async def _record(self, uid: ClaimUID, successor: Checkpoint) -> None:
+        with telemetry.span("checkpoint", claim_uid=uid):
+            await self._journal.record(uid, successor)
+
+
+def _done(notes: Notes) -> Progress:
+    return Progress(stage=Stage.DONE, notes=notes)
+
+
+async def _asked(
+    call: Callable[P, T | PrepareRefusal], *args: P.args, **kwargs: P.kwargs
+) -> T | PrepareRefusal:
+    try:
+        return await asyncio.to_thread(call, *args, **kwargs)
+    except NvmlRefused as refused:
+        return refusal(refused)
+    except DiskFault as fault:
+        return PrepareRefusal(Why.DISK, str(fault))

@@ -1,0 +1,105 @@
+"""One life of node-prep in a process of its own, which kills itself (kill -9) at a chosen moment.
+
+The moments are before and after everything that changes the node: every `do` and `undo` of every step,
+and every write of the journal. They are counted from 0, in the order in which they come.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from slicewire.node_prep.boot import boot_id
+from slicewire.node_prep.core.entry import Asker
+from slicewire.node_prep.core.plan import PreparePlan
+from slicewire.node_prep.core.refusal import PrepareRefusal
+from slicewire.node_prep.core.steps import Notes, PlanStep
+from slicewire.node_prep.driverroot import DriverRoot
+from slicewire.node_prep.executors import Executor, executors
+from slicewire.node_prep.journal import Journal
+from slicewire.node_prep.preparation import Preparation
+from tests.component.node_prep.harness import Disk, Service
+from tests.unit.node_prep.builders import a_claim
+
+MOMENTS = "moments.txt"
+"""Where a life writes down the moments that it has come to."""
+JOURNAL = "journal"
+
+
+class Doom:
+    """Kills this process at moment number `at`; never, where that is None."""
+
+    def __init__(self, folder: Path, at: int | None) -> None:
+        self._at = at
+        self._seen = (folder / MOMENTS).open("w")
+        self._count = 0
+
+    def reached(self, step: str, call: str, when: str) -> None:
+        self._seen.write(f"{step}\t{call}\t{when}\n")
+        self._seen.flush()
+        if self._count == self._at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        self._count += 1
+
+
+class DoomedExecutor:
+    def __init__(self, inner: Executor[Any], doom: Doom) -> None:
+        self._inner = inner
+        self._doom = doom
+
+    def ready(self, step: PlanStep, plan: PreparePlan) -> Notes | PrepareRefusal | None:
+        return self._inner.ready(step, plan)
+
+    def do(self, step: PlanStep, plan: PreparePlan) -> Notes | PrepareRefusal:
+        self._doom.reached(_name(step), "do", "before")
+        done = self._inner.do(step, plan)
+        self._doom.reached(_name(step), "do", "after")
+        return done
+
+    def undo(self, step: PlanStep, plan: PreparePlan, notes: Notes) -> PrepareRefusal | None:
+        self._doom.reached(_name(step), "undo", "before")
+        undone = self._inner.undo(step, plan, notes)
+        self._doom.reached(_name(step), "undo", "after")
+        return undone
+
+    def found(self, step: PlanStep, plan: PreparePlan, notes: Notes) -> bool | PrepareRefusal:
+        return self._inner.found(step, plan, notes)
+
+
+class DoomedJournal(Journal):
+    def __init__(self, path: Path, boot: str, doom: Doom) -> None:
+        super().__init__(path, boot)
+        self._doom = doom
+
+    async def _write(self) -> None:
+        self._doom.reached(JOURNAL, "write", "before")
+        await super()._write()
+        self._doom.reached(JOURNAL, "write", "after")
+
+
+def live(folder: Path, nats_url: str, at: int | None, *, to_the_end: bool = True) -> None:
+    """Start, prepare the claim, unprepare it (unless not `to_the_end`), and stop; as far as it comes."""
+    asyncio.run(_live(folder, nats_url, Doom(folder, at), to_the_end))
+
+
+async def _live(folder: Path, nats_url: str, doom: Doom, to_the_end: bool) -> None:
+    disk = Disk(folder)
+    with closing(disk.open_nvml()) as nvml:
+        table = executors(nvml, DriverRoot(nvml), disk.cdi_root)
+        doomed = {kind: DoomedExecutor(executor, doom) for kind, executor in table.items()}
+        journal = DoomedJournal(disk.checkpoint, boot_id(nvml.sysfs_root), doom)
+        service = Service(disk, nvml, False, 5.0, Preparation(journal, doomed, disk.cdi_root))
+        async with service.running(nats_url):
+            prepared = await service.node_prep.prepare(a_claim(), Asker.BUS, {})
+            assert isinstance(prepared, tuple), prepared
+            if to_the_end:
+                refusal = await service.node_prep.unprepare(a_claim(), Asker.BUS, {})
+                assert refusal is None, refusal
+
+
+def _name(step: PlanStep) -> str:
+    return type(step).__name__

@@ -1,0 +1,59 @@
+"""What is asked of a node, one line for each way of preparing a device.
+
+A new way joins here by the device and the configuration that ask for it; its steps are found by doing it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from slicewire.common.model import Device, DeviceAllocationConfiguration
+from tests.component.node_prep.workbench import Workbench
+from tests.unit.node_prep.builders import a_config
+
+
+class Kind(msgspec.Struct, frozen=True, kw_only=True):
+    """`devices` also makes the node as it is before anybody asks."""
+
+    name: str
+    devices: Callable[[Workbench], tuple[Device, ...]]
+    config: tuple[DeviceAllocationConfiguration, ...] = ()
+    result: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+def _left_in_mig_mode(node: Workbench) -> tuple[Device, ...]:
+    node.nvml.set_mig_mode(node.gpu().uuid, enabled=True)
+    return (node.whole(),)
+
+
+def _made_by_others(node: Workbench) -> tuple[Device, ...]:
+    node.by_another_hand(start=3)
+    mig = node.gpu().mig
+    assert mig is not None
+    return (node.part(3, uuid=mig.instances[0].compute_instances[0].uuid),)
+
+
+def _beside_others(node: Workbench) -> tuple[Device, ...]:
+    node.by_another_hand(start=3)
+    return (node.part(0),)
+
+
+_SLICED = (a_config(sharing={"strategy": "TimeSlicing", "timeSlicingConfig": {"interval": "Long"}}),)
+
+KINDS: tuple[Kind, ...] = (
+    Kind(name="exclusive GPU", devices=lambda node: (node.whole(),)),
+    Kind(name="exclusive GPU, found in MIG mode", devices=_left_in_mig_mode),
+    Kind(name="two GPUs", devices=lambda node: (node.whole(0), node.whole(1))),
+    Kind(name="time-slicing", devices=lambda node: (node.whole(),), config=_SLICED),
+    Kind(
+        name="share of a GPU", devices=lambda node: (node.whole(),), config=_SLICED, result={"share_id": "a"}
+    ),
+    Kind(name="static MIG", devices=_made_by_others),
+    Kind(name="dynamic MIG", devices=lambda node: (node.part(0),)),
+    Kind(name="dynamic MIG beside others'", devices=_beside_others),
+    Kind(name="dynamic MIG, two of one GPU", devices=lambda node: (node.part(0), node.part(1))),
+    Kind(name="administrative access", devices=lambda node: (node.whole(),), result={"admin_access": True}),
+)

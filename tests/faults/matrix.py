@@ -1,0 +1,223 @@
+"""The fault matrix: node-prep is killed (kill -9) at every moment of its work, and started again.
+
+    python -m tests.faults.matrix [word of a kind ...]
+
+For each way of preparing a device, a life without a fault says which moments there are and how the node
+is while the claim is prepared and after it. Then one process for each moment is killed there. From what
+it leaves on the disk, two others start: one is asked to prepare again and to unprepare, one only to
+unprepare. Clean is: prepared is as without a fault, and after it nothing of the claim is left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import multiprocessing
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack, closing
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from slicewire.client.local import broker
+from slicewire.common.bus.nats import connected
+from slicewire.common.bus.port import Bus
+from slicewire.common.messages import INVENTORY, PoolObserved
+from slicewire.node_prep.core.entry import Asker
+from tests.component.node_prep.harness import Author, Disk, Service, held
+from tests.component.node_prep.workbench import Workbench
+from tests.faults.doom import MOMENTS, live
+from tests.faults.kinds import KINDS, Kind
+from tests.unit.node_prep.builders import DRIVER, NODE, POOL, a_claim
+
+_LIFE_SECONDS = 60.0
+_CHANGEABLE = ("migEnabled", "migPending", "instances", "computeMode", "timeSlice", "kernelDriver")
+CLEAN = "clean"
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One moment, and what came of being killed there."""
+
+    kind: str
+    step: str
+    call: str
+    when: str
+    result: str
+
+    def __str__(self) -> str:
+        return f"{self.kind:34}{self.step:24}{self.call:7}{self.when:8}{self.result}"
+
+
+class Node(msgspec.Struct, frozen=True):
+    """What of a node a claim can change."""
+
+    gpus: Any
+    cdi: dict[str, str]
+    claims: tuple[str, ...]
+    leftovers: tuple[str, ...]
+
+
+class Expected(msgspec.Struct, frozen=True):
+    """How the node is without a fault."""
+
+    before: Node
+    prepared: Node
+    after: Node
+    moments: tuple[tuple[str, str, str], ...]
+
+
+async def matrix(kinds: Iterable[Kind], folder: Path) -> AsyncIterator[Row]:
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload(["tests.faults.doom"])
+    async with AsyncExitStack() as opened:
+        running = await opened.enter_async_context(broker.running(folder / "nats"))
+        bus = await opened.enter_async_context(connected(running.url, name="matrix", patience_seconds=5))
+        for number, kind in enumerate(kinds):
+            trial = Trial(kind, folder / str(number), running.url, processes)
+            await trial.set_up(bus)
+            async for row in trial.rows():
+                yield row
+
+
+class Trial:
+    """All moments of one kind."""
+
+    def __init__(self, kind: Kind, folder: Path, nats_url: str, processes: Any) -> None:
+        self._kind = kind
+        self._folder = folder
+        self._nats_url = nats_url
+        self._processes = processes
+
+    async def set_up(self, bus: Bus) -> None:
+        node = Workbench(self._folder / "new")
+        with closing(node.nvml):
+            devices = self._kind.devices(node)
+            await bus.tell(
+                INVENTORY,
+                PoolObserved(node=NODE, driver=DRIVER, pool=POOL, generation=1, devices=devices),
+            )
+            names = (device.name for device in devices)
+            entry = held("claim-1", *names, config=self._kind.config, **self._kind.result)
+            await Author(bus, node.nvml).tell_ledger(entry)
+
+    async def rows(self) -> AsyncIterator[Row]:
+        expected = await self._without_fault()
+        for at, (step, call, when) in enumerate(expected.moments):
+            result = await self._killed(at, expected)
+            yield Row(self._kind.name, step, call, when, result)
+
+    async def _without_fault(self) -> Expected:
+        prepared, after = self._copy("new", "prepared"), self._copy("new", "after")
+        before = _seen(after)
+        for folder, to_the_end in ((prepared, False), (after, True)):
+            status = await self._life(folder, None, to_the_end=to_the_end)
+            assert status == 0, f"{self._kind.name}: a life without a fault ended with {status}"
+        moments = tuple(tuple(line.split("\t")) for line in (after / MOMENTS).read_text().splitlines())
+        return Expected(before, _seen(prepared), _seen(after), msgspec.convert(moments, Any))
+
+    async def _killed(self, at: int, expected: Expected) -> str:
+        left = self._copy("new", f"killed-{at}")
+        status = await self._life(left, at, to_the_end=True)
+        if status != -signal.SIGKILL:
+            return f"was not killed: ended with {status}"
+        results = [
+            await self._again(self._copy(left.name, f"again-{at}"), expected),
+            await self._over(self._copy(left.name, f"over-{at}"), expected),
+        ]
+        return next((result for result in results if result != CLEAN), CLEAN)
+
+    async def _life(self, folder: Path, at: int | None, *, to_the_end: bool) -> int:
+        process = self._processes.Process(
+            target=live, args=(folder, self._nats_url, at), kwargs={"to_the_end": to_the_end}
+        )
+        process.start()
+        await asyncio.to_thread(process.join, _LIFE_SECONDS)
+        if process.exitcode is None:
+            process.kill()
+            process.join()
+        return int(process.exitcode)
+
+    async def _again(self, folder: Path, expected: Expected) -> str:
+        """Asked to prepare it again, then to unprepare it."""
+        async with AsyncExitStack() as opened:
+            service = await _started(folder, self._nats_url, opened)
+            prepared = await service.node_prep.prepare(a_claim(), Asker.BUS, {})
+            if not isinstance(prepared, tuple):
+                return f"not prepared again: {prepared.reason}"
+            if (seen := _seen(folder)) != expected.prepared:
+                return f"prepared otherwise: {_difference(seen, expected.prepared)}"
+            return await _unprepared(service, folder, expected)
+
+    async def _over(self, folder: Path, expected: Expected) -> str:
+        """Asked to unprepare it only."""
+        async with AsyncExitStack() as opened:
+            service = await _started(folder, self._nats_url, opened)
+            return await _unprepared(service, folder, expected)
+
+    def _copy(self, source: str, name: str) -> Path:
+        return Path(shutil.copytree(self._folder / source, self._folder / name, symlinks=True))
+
+
+async def _started(folder: Path, nats_url: str, opened: AsyncExitStack) -> Service:
+    disk = Disk(folder)
+    nvml = opened.enter_context(closing(disk.open_nvml()))
+    service = Service(disk, nvml, with_kubelet=False, ledger_wait_seconds=5.0)
+    return await opened.enter_async_context(service.running(nats_url))
+
+
+async def _unprepared(service: Service, folder: Path, expected: Expected) -> str:
+    refusal = await service.node_prep.unprepare(a_claim(), Asker.BUS, {})
+    if refusal is not None:
+        return f"not unprepared: {refusal.reason}"
+    seen = _seen(folder)
+    if seen in (expected.after, expected.before):
+        return CLEAN
+    return f"left behind: {_difference(seen, expected.after)}"
+
+
+def _seen(folder: Path) -> Node:
+    disk = Disk(folder)
+    state = json.loads(disk.state.read_bytes())
+    present = disk.cdi_files
+    ours = {name for name in present if name.endswith(".json")}
+    others = (path.name for path in folder.glob("plugin/*") if path.name.endswith(".tmp"))
+    return Node(
+        gpus=[{field: gpu.get(field) for field in _CHANGEABLE} for gpu in state["gpus"]],
+        cdi={name: (disk.cdi_root / name).read_text().replace(str(folder), "") for name in ours},
+        claims=tuple(disk.entries) if disk.checkpoint.exists() else (),
+        leftovers=(*sorted(set(present) - ours), *others),
+    )
+
+
+def _difference(seen: Node, wanted: Node) -> str:
+    return "; ".join(
+        f"{field} is {getattr(seen, field)}, not {getattr(wanted, field)}"
+        for field in ("gpus", "cdi", "claims", "leftovers")
+        if getattr(seen, field) != getattr(wanted, field)
+    )
+
+
+async def _printed(words: list[str]) -> bool:
+    kinds = [kind for kind in KINDS if all(word in kind.name for word in words)]
+    rows = []
+    with tempfile.TemporaryDirectory(prefix="sw-") as folder:
+        async for row in matrix(kinds, Path(folder)):
+            rows.append(row)
+            sys.stdout.write(f"{row}\n")
+            sys.stdout.flush()
+    clean = sum(row.result == CLEAN for row in rows)
+    sys.stdout.write(f"clean: {clean} of {len(rows)}\n")
+    return bool(rows) and clean == len(rows)
+
+
+def main() -> None:
+    sys.exit(0 if asyncio.run(_printed(sys.argv[1:])) else 1)
+
+
+if __name__ == "__main__":
+    main()
