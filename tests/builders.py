@@ -31,6 +31,9 @@ from slicewire.common.model import (
     DeviceSelector,
     DeviceSubRequest,
     DeviceTaint,
+    DeviceTaintRule,
+    DeviceTaintRuleSpec,
+    DeviceTaintSelector,
     DeviceToleration,
     DriverName,
     ExactDeviceRequest,
@@ -230,6 +233,28 @@ def _request(name: str, details: ExactDeviceRequest | tuple[DeviceSubRequest, ..
     if isinstance(details, ExactDeviceRequest):
         return DeviceRequest(name=name, exactly=details)
     return DeviceRequest(name=name, first_available=details)
+
+
+def a_taint_rule(
+    name: str = "maintenance",
+    taint: DeviceTaint | None = None,
+    *,
+    driver: str | None = None,
+    pool: str | None = None,
+    device: str | None = None,
+) -> DeviceTaintRule:
+    """For every device, unless it says which."""
+    return DeviceTaintRule(
+        metadata=ObjectMeta(name=name),
+        spec=DeviceTaintRuleSpec(
+            taint=taint or DeviceTaint(key=f"example.com/{name}", effect="NoSchedule"),
+            device_selector=DeviceTaintSelector(
+                driver=None if driver is None else DriverName(driver),
+                pool=None if pool is None else PoolName(pool),
+                device=None if device is None else DeviceName(device),
+            ),
+        ),
+    )
 
 
 def a_snapshot(

@@ -10,6 +10,7 @@ import asyncio
 import os
 import signal
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from slicewire.node_prep.executors import Executor, executors
 from slicewire.node_prep.journal import Journal
 from slicewire.node_prep.preparation import Preparation
 from tests.component.node_prep.harness import Disk, Service
+from tests.faults.told import bus_of
 from tests.unit.node_prep.builders import a_claim
 
 MOMENTS = "moments.txt"
@@ -81,19 +83,19 @@ class DoomedJournal(Journal):
         self._doom.reached(JOURNAL, "write", "after")
 
 
-def live(folder: Path, nats_url: str, at: int | None, *, to_the_end: bool = True) -> None:
+def live(folder: Path, at: int | None, *, to_the_end: bool = True) -> None:
     """Start, prepare the claim, unprepare it (unless not `to_the_end`), and stop; as far as it comes."""
-    asyncio.run(_live(folder, nats_url, Doom(folder, at), to_the_end))
+    asyncio.run(_live(folder, Doom(folder, at), to_the_end))
 
 
-async def _live(folder: Path, nats_url: str, doom: Doom, to_the_end: bool) -> None:
+async def _live(folder: Path, doom: Doom, to_the_end: bool) -> None:
     disk = Disk(folder)
     with closing(disk.open_nvml()) as nvml:
         table = executors(nvml, DriverRoot(nvml), disk.cdi_root)
         doomed = {kind: DoomedExecutor(executor, doom) for kind, executor in table.items()}
         journal = DoomedJournal(disk.checkpoint, boot_id(nvml.sysfs_root), doom)
         service = Service(disk, nvml, False, 5.0, Preparation(journal, doomed, disk.cdi_root))
-        async with service.running(nats_url):
+        async with service.running(partial(bus_of, folder)):
             prepared = await service.node_prep.prepare(a_claim(), Asker.BUS, {})
             assert isinstance(prepared, tuple), prepared
             if to_the_end:

@@ -19,20 +19,19 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from slicewire.client.local import broker
-from slicewire.common.bus.nats import connected
-from slicewire.common.bus.port import Bus
-from slicewire.common.messages import INVENTORY, PoolObserved
+from slicewire.common.messages import LedgerWritten, PoolObserved
 from slicewire.node_prep.core.entry import Asker
-from tests.component.node_prep.harness import Author, Disk, Service, held
+from tests.component.node_prep.harness import Disk, Service, held
 from tests.component.node_prep.workbench import Workbench
 from tests.faults.doom import MOMENTS, live
 from tests.faults.kinds import KINDS, Kind
+from tests.faults.told import Facts, bus_of, tell
 from tests.unit.node_prep.builders import DRIVER, NODE, POOL, a_claim
 
 _LIFE_SECONDS = 60.0
@@ -74,36 +73,30 @@ class Expected(msgspec.Struct, frozen=True):
 async def matrix(kinds: Iterable[Kind], folder: Path) -> AsyncIterator[Row]:
     processes = multiprocessing.get_context("forkserver")
     processes.set_forkserver_preload(["tests.faults.doom"])
-    async with AsyncExitStack() as opened:
-        running = await opened.enter_async_context(broker.running(folder / "nats"))
-        bus = await opened.enter_async_context(connected(running.url, name="matrix", patience_seconds=5))
-        for number, kind in enumerate(kinds):
-            trial = Trial(kind, folder / str(number), running.url, processes)
-            await trial.set_up(bus)
-            async for row in trial.rows():
-                yield row
+    for number, kind in enumerate(kinds):
+        trial = Trial(kind, folder / str(number), processes)
+        trial.set_up()
+        async for row in trial.rows():
+            yield row
 
 
 class Trial:
     """All moments of one kind."""
 
-    def __init__(self, kind: Kind, folder: Path, nats_url: str, processes: Any) -> None:
+    def __init__(self, kind: Kind, folder: Path, processes: Any) -> None:
         self._kind = kind
         self._folder = folder
-        self._nats_url = nats_url
         self._processes = processes
 
-    async def set_up(self, bus: Bus) -> None:
+    def set_up(self) -> None:
         node = Workbench(self._folder / "new")
         with closing(node.nvml):
             devices = self._kind.devices(node)
-            await bus.tell(
-                INVENTORY,
-                PoolObserved(node=NODE, driver=DRIVER, pool=POOL, generation=1, devices=devices),
-            )
             names = (device.name for device in devices)
             entry = held("claim-1", *names, config=self._kind.config, **self._kind.result)
-            await Author(bus, node.nvml).tell_ledger(entry)
+            pool = PoolObserved(node=NODE, driver=DRIVER, pool=POOL, generation=1, devices=devices)
+            ledger = LedgerWritten(node=NODE, driver=DRIVER, entries=(entry,))
+            tell(node.folder, Facts(pool=pool, ledger=ledger))
 
     async def rows(self) -> AsyncIterator[Row]:
         expected = await self._without_fault()
@@ -132,9 +125,7 @@ class Trial:
         return next((result for result in results if result != CLEAN), CLEAN)
 
     async def _life(self, folder: Path, at: int | None, *, to_the_end: bool) -> int:
-        process = self._processes.Process(
-            target=live, args=(folder, self._nats_url, at), kwargs={"to_the_end": to_the_end}
-        )
+        process = self._processes.Process(target=live, args=(folder, at), kwargs={"to_the_end": to_the_end})
         process.start()
         await asyncio.to_thread(process.join, _LIFE_SECONDS)
         if process.exitcode is None:
@@ -145,7 +136,7 @@ class Trial:
     async def _again(self, folder: Path, expected: Expected) -> str:
         """Asked to prepare it again, then to unprepare it."""
         async with AsyncExitStack() as opened:
-            service = await _started(folder, self._nats_url, opened)
+            service = await _started(folder, opened)
             prepared = await service.node_prep.prepare(a_claim(), Asker.BUS, {})
             if not isinstance(prepared, tuple):
                 return f"not prepared again: {prepared.reason}"
@@ -156,18 +147,18 @@ class Trial:
     async def _over(self, folder: Path, expected: Expected) -> str:
         """Asked to unprepare it only."""
         async with AsyncExitStack() as opened:
-            service = await _started(folder, self._nats_url, opened)
+            service = await _started(folder, opened)
             return await _unprepared(service, folder, expected)
 
     def _copy(self, source: str, name: str) -> Path:
         return Path(shutil.copytree(self._folder / source, self._folder / name, symlinks=True))
 
 
-async def _started(folder: Path, nats_url: str, opened: AsyncExitStack) -> Service:
+async def _started(folder: Path, opened: AsyncExitStack) -> Service:
     disk = Disk(folder)
     nvml = opened.enter_context(closing(disk.open_nvml()))
     service = Service(disk, nvml, with_kubelet=False, ledger_wait_seconds=5.0)
-    return await opened.enter_async_context(service.running(nats_url))
+    return await opened.enter_async_context(service.running(partial(bus_of, folder)))
 
 
 async def _unprepared(service: Service, folder: Path, expected: Expected) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -49,6 +49,7 @@ from slicewire.node_prep.upkeep import Upkeep
 from tests.kubelet.client import AskedClaim, Kubelet, Plugin
 from tests.unit.node_prep.builders import DRIVER, NODE, POOL, a_device, a_result
 
+Connect = Callable[[], AbstractAsyncContextManager[Bus]]
 SOON_SECONDS = 10.0
 GPUS = 4
 
@@ -145,8 +146,7 @@ class Service:
         )
 
     @asynccontextmanager
-    async def running(self, nats_url: str, ready: bool = True) -> AsyncIterator[Service]:
-        connect = partial(connected, nats_url, name="node-prep-test")
+    async def running(self, connect: Connect, ready: bool = True) -> AsyncIterator[Service]:
         task = self._task = asyncio.ensure_future(self.upkeep.run(connect, self._kubelet))
         try:
             if ready:
@@ -216,7 +216,8 @@ class Station:
         self, *, with_kubelet: bool = True, ledger_wait_seconds: float = 0.2, ready: bool = True
     ) -> AsyncIterator[Service]:
         service = Service(self.disk, self.nvml, with_kubelet, ledger_wait_seconds)
-        async with service.running(self.nats_url, ready):
+        connect = partial(connected, self.nats_url, name="node-prep-test")
+        async with service.running(connect, ready):
             yield service
 
     @asynccontextmanager

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 import pytest
 
 from slicewire.allocator.settings import Settings as AllocatorSettings
 from slicewire.client.local.processes import Command, find_program
-from slicewire.client.local.system import Plan, commands, node_names
+from slicewire.client.local.system import Plan, commands, node_names, shards
+from slicewire.client.upcommand import Profile
+from slicewire.common.nvml.simulated.profiles import MODELS
 from slicewire.common.settings import CommonSettings, from_environ
+from slicewire.discovery import many
 from slicewire.discovery.settings import Settings as DiscoverySettings
+from slicewire.node_prep import many as prep_many
 from slicewire.node_prep.settings import Settings as NodePrepSettings
 from slicewire.publisher.settings import Settings as PublisherSettings
 
@@ -137,3 +142,56 @@ def test_nodes_have_letters_and_numbers_where_letters_run_out(count: int, first:
 def test_what_is_started_is_installed_with_the_client() -> None:
     for command in commands(FULL, URL):
         assert os.access(find_program(command.program), os.X_OK)
+
+
+FLEET = msgspec.structs.replace(PLAN, nodes=node_names(1000), profile="gb200", gpus=4)
+
+
+def test_the_nodes_of_a_fleet_share_processes_and_none_is_left_out_or_there_twice() -> None:
+    parts = [command for command in commands(FLEET, URL) if command.program == "slicewire-discovery"]
+    assert [command.name for command in parts] == [
+        "discovery@node-0001-to-node-0250",
+        "discovery@node-0251-to-node-0500",
+        "discovery@node-0501-to-node-0750",
+        "discovery@node-0751-to-node-1000",
+    ]
+    served = [node for command in parts for node in many.names(discovery_settings(command))]
+    assert served == list(FLEET.nodes)
+
+
+def discovery_settings(command: Command) -> DiscoverySettings:
+    found = settings(command)
+    assert isinstance(found, DiscoverySettings)
+    return found
+
+
+def test_one_node_prep_answers_for_a_fleet_and_finds_the_gpus_that_discovery_sees() -> None:
+    (command,) = (each for each in commands(FLEET, URL) if each.program == "slicewire-node-prep")
+    found = settings(command)
+    assert isinstance(found, NodePrepSettings)
+    assert set(prep_many.names(found)) == set(FLEET.nodes)
+    discovery = discovery_settings(by_name(FLEET)["discovery@node-0001-to-node-0250"])
+    node = FLEET.nodes[7]
+    assert prep_many.of_node(found, node).nvml == many.of_node(discovery, node).nvml
+    assert Path(prep_many.of_node(found, node).nvml_state).parent == FLEET.node_folder(node)
+
+
+@pytest.mark.parametrize(
+    ("count", "most", "sizes"),
+    [(17, 250, [17]), (250, 250, [250]), (251, 250, [125, 126]), (1000, 250, [250] * 4), (7, 3, [2, 2, 3])],
+)
+def test_parts_are_as_few_and_as_even_as_can_be(count: int, most: int, sizes: list[int]) -> None:
+    nodes = node_names(count)
+    parts = shards(nodes, most)
+    assert [len(part) for part in parts] == sizes
+    assert tuple(node for part in parts for node in part) == nodes
+
+
+def test_a_few_nodes_have_agents_of_their_own() -> None:
+    few, more = (msgspec.structs.replace(PLAN, nodes=node_names(count)) for count in (16, 17))
+    assert sum(command.program == "slicewire-node-prep" for command in commands(few, URL)) == 16
+    assert sum(command.program == "slicewire-node-prep" for command in commands(more, URL)) == 1
+
+
+def test_every_model_that_can_be_simulated_can_be_chosen() -> None:
+    assert set(get_args(Profile)) == set(MODELS)
