@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from slicewire.allocator.core.checks import RESULTS_LIMIT
@@ -139,3 +140,13 @@ def test_constraints_and_configs_name_requests_that_exist(
 def test_a_selector_that_does_not_compile_is_told_only_for_a_claim_that_is_sound_otherwise() -> None:
     assert "CEL compile error" in message_for(a_claim(1, "nonsense"))
     assert "exceeds the claim limit" in message_for(a_claim(500, "nonsense"))
+
+
+def test_an_annotation_that_names_no_packing_policy_is_refused_wherever_the_claim_is_asked() -> None:
+    claim = a_claim()
+    meta = msgspec.structs.replace(claim.metadata, annotations={"slicewire.dev/packing": "tightly"})
+
+    assert message_for(msgspec.structs.replace(claim, metadata=meta)) == (
+        "claim default/train: annotation slicewire.dev/packing:"
+        " 'tightly' is not one of first-fit, pack, spread"
+    )

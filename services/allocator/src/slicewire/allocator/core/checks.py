@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from slicewire.allocator.core.constraints import constraint_of
 from slicewire.allocator.core.features import Features
+from slicewire.allocator.core.packing.policy import policy_problem
 from slicewire.common.model import (
     DeviceClass,
     DeviceRequest,
@@ -44,6 +45,8 @@ def problems_of(
             yield f"{where}: empty constraint (unsupported constraint type?)"
     yield from _reference_problems(claim)
     yield from _unused_derivations(claim)
+    if problem := policy_problem(claim):
+        yield problem
 
 
 def _request_problems(

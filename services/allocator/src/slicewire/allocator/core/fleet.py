@@ -12,7 +12,7 @@ import msgspec
 from slicewire.allocator.core.attempt import Question
 from slicewire.allocator.core.faults import Fault
 from slicewire.allocator.core.features import DEFAULT, Features
-from slicewire.allocator.core.packing.policy import named_by_all, policy_on, problem_of
+from slicewire.allocator.core.packing.policy import named_by_all, policy_on
 from slicewire.allocator.core.packing.turns import in_turn
 from slicewire.allocator.core.refusals import explain
 from slicewire.allocator.core.refused import shape_of
@@ -48,8 +48,6 @@ def place(
 
     `steps` is how much searching the whole question may cost.
     """
-    for problem in filter(None, map(problem_of, claims)):
-        return Unsatisfiable(message=problem, fatal=True)
     demand = read(claims, snapshot.classes, features)
     if isinstance(demand, Fault):
         return Unsatisfiable(message=demand.message, fatal=True)

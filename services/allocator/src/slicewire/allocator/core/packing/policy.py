@@ -11,7 +11,7 @@ from slicewire.common.model.packing import PACKING, Packing, packing_named
 
 
 def named_by(claim: ResourceClaim) -> Packing | None:
-    """None where the claim says nothing, or nothing that is a policy: `problem_of` tells the latter."""
+    """None where the claim says nothing, or nothing that is a policy: `policy_problem` tells the latter."""
     name = claim.metadata.annotations.get(PACKING)
     return packing_named(name) if name else None
 
@@ -21,7 +21,7 @@ def named_by_all(claims: Sequence[ResourceClaim]) -> Packing | None:
     return next((policy for claim in claims if (policy := named_by(claim))), None)
 
 
-def problem_of(claim: ResourceClaim) -> str | None:
+def policy_problem(claim: ResourceClaim) -> str | None:
     """An annotation that names no policy is a mistake, not a wish for the usual."""
     name = claim.metadata.annotations.get(PACKING)
     if name is None or packing_named(name):
