@@ -48,6 +48,10 @@ check: setup ## format, lint, types, import contracts, generated files, every te
 soak: setup ## users and faults for DURATION seconds from a SEED, then every rule checked: violations: N
 	@$(BIN)/python -m tests.soak.run --seed $(or $(SEED),1) --duration $(or $(DURATION),60)
 
+.PHONY: fault-matrix
+fault-matrix: setup ## node-prep killed (kill -9) before and after every step of every kind, one table: make fault-matrix KIND=MIG
+	@$(BIN)/python -m tests.faults.matrix $(KIND)
+
 .PHONY: cluster
 cluster: setup ## a real Kubernetes 1.36 on this machine: no container engine, root, Go for the first time
 	@$(BIN)/python -m tests.cluster up
@@ -67,6 +71,14 @@ bench-service: setup ## durable answers over a real bus, and restarts, on 5,000 
 .PHONY: bench-scale
 bench-scale: setup ## what a claim costs from 100 to 5,000 nodes, drawn as docs/performance-scale.svg
 	@$(BIN)/python -m bench.scale
+
+.PHONY: bench-fleet
+bench-fleet: setup ## a GPU to the bus, an agent's start and rest, and what a fresh follower waits for
+	@$(BIN)/python -m bench.fleetwide
+
+.PHONY: bench-prep
+bench-prep: setup ## what it costs to prepare a claim, asked as a kubelet asks
+	@$(BIN)/python -m bench.prep
 
 .PHONY: bench-packing
 bench-packing: setup ## what packing places more than first fit, and how near the optimum it is

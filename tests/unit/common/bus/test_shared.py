@@ -56,10 +56,12 @@ async def test_each_hears_its_own_key_alone_and_when_everything_is_heard(
     bus: OneFollowed, shared: SharedFollowing
 ) -> None:
     a, b = shared.follow(NODES.under("a")), shared.follow(NODES.under("b"))
+    firsts = [asyncio.ensure_future(anext(each)) for each in (a, b)]
+    await asyncio.sleep(0)  # both follow
     for item in (of("a", 1), of("c", 2), CaughtUp(2), of("b", 3)):
         bus.said.put_nowait(item)
-    assert [await anext(a), await anext(a)] == [of("a", 1), CaughtUp(2)]
-    assert [await anext(b), await anext(b)] == [CaughtUp(2), of("b", 3)]
+    assert [await firsts[0], await anext(a)] == [of("a", 1), CaughtUp(2)]
+    assert [await firsts[1], await anext(b)] == [CaughtUp(2), of("b", 3)]
     assert bus.followings == 1
 
 

@@ -15,18 +15,25 @@ class Readiness:
 
     def __init__(self) -> None:
         self._check: Callable[[], bool] = lambda: False
+        self._role: Callable[[], str] = lambda: ""
 
-    def follows(self, check: Callable[[], bool]) -> None:
-        """From now on the service says whether it is ready."""
+    def follows(self, check: Callable[[], bool], role: Callable[[], str] | None = None) -> None:
+        """From now on the service says whether it is ready, and as what where it may be several things."""
         self._check = check
+        self._role = role or self._role
 
     def __call__(self) -> bool:
         return self._check()
 
+    @property
+    def role(self) -> str:
+        return self._role()
+
 
 @contextmanager
 def serving(port: int, is_ready: Callable[[], bool]) -> Iterator[int]:
-    """Serve both while open; yields the port in use. Port 0 serves nothing.
+    """Serve both while open; yields the port in use. Port 0 serves nothing. `/readyz` says the role of a
+    `Readiness` that has one.
 
     Raises `BadSettings` for a port that cannot be had: in use by another, or not ours to use.
     """
@@ -53,7 +60,8 @@ def _handler(is_ready: Callable[[], bool]) -> type[BaseHTTPRequestHandler]:
             checks: dict[str, Callable[[], bool]] = {"/healthz": lambda: True, "/readyz": is_ready}
             check = checks.get(self.path)
             status = 404 if check is None else 200 if check() else 503
-            body = {200: b"ok\n", 404: b"there are /healthz and /readyz\n", 503: b"catching up\n"}[status]
+            role = is_ready.role if isinstance(is_ready, Readiness) and self.path == "/readyz" else ""
+            body = {200: f"ok {role}".strip().encode() + b"\n", 404: b"there are /healthz and /readyz\n", 503: b"catching up\n"}[status]
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

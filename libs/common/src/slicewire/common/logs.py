@@ -43,6 +43,9 @@ def start(level: str, form: str) -> None:
     """Log to standard error, as JSON lines or, with `form="text"`, for people."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Text() if form == "text" else _Json())
+    # A line names its event, not its place in the code: looking for that is half of what a line costs.
+    logging._srcfile = None  # noqa: SLF001 - as Python's logging how-to has it
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for noisy in ("nats", "asyncio", "urllib3", "opentelemetry"):
         logging.getLogger(noisy).setLevel(logging.ERROR)

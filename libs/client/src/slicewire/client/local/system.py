@@ -78,7 +78,11 @@ def commands(plan: Plan, nats_url: str) -> tuple[Command, ...]:
         *(_fleet(plan, common) if plan.is_fleet else _alone(plan, common)),
     ]
     if plan.kubeconfig is not None:
-        environ = {**common, "SLICEWIRE_PUBLISHER_KUBECONFIG": str(plan.kubeconfig)}
+        environ = {
+            **common,
+            "SLICEWIRE_PUBLISHER_KUBECONFIG": str(plan.kubeconfig),
+            "SLICEWIRE_PUBLISHER_LEASE_SECONDS": "0",
+        }
         found.append(_command(plan, "publisher", "publisher", environ))
     return tuple(found)
 

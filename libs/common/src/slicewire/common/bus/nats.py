@@ -11,16 +11,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import nats
 import nats.errors
 import nats.micro
-from nats.aio.client import Client
-from nats.protocol.parser import AWAITING_CONTROL_LINE, Parser
 
 from slicewire.common import messages, telemetry
 from slicewire.common.bus import following, lines, past, serving, streams, taking
+from slicewire.common.bus.client import QuickClient
 from slicewire.common.bus.envelope import Envelopes, outcome
 from slicewire.common.bus.link import ApiFault, Inbox, Message, Reconnected
 from slicewire.common.bus.port import (
@@ -62,66 +61,10 @@ _DEFAULT_RETENTION = streams.Retention()
 _log = Log("bus")
 
 
-class _Client(Client):
-    """The client, quicker where it spends most of its time, which is messages; see lines.py."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._ps = _Parser(self)
-        self.direct: dict[int, Callable[[lines.Arrived], None]] = {}
-        """By subscription, who gets its messages as soon as they are read, without a queue between."""
-
-    async def arrived(self, message: lines.Arrived) -> None:
-        deliver = self.direct.get(message.subscription)
-        if deliver is not None:
-            deliver(message)
-            return
-        subject, subscription, reply, head, data = message
-        await self._process_msg(subscription, subject, reply, data, cast("bytes", head))
-
-    async def _process_headers(self, headers: bytes | None) -> Any:
-        return lines.Headers.plain(headers) or await super()._process_headers(headers)
-
-    async def _send_publish(
-        self, subject: str, reply: str, payload: bytes, payload_size: int, headers: dict[str, Any] | None
-    ) -> None:
-        head = lines.written(headers) if headers else None
-        if head is None:
-            await super()._send_publish(subject, reply, payload, payload_size, headers)
-            return
-        sizes = f"{len(head)} {len(head) + payload_size}"
-        command = f"HPUB {subject} {reply} {sizes}\r\n".encode()
-        self.stats["out_msgs"] += 1
-        self.stats["out_bytes"] += payload_size
-        await self._send_command(b"".join((command, head, payload, b"\r\n")))
-        if self._flush_queue is not None and self._flush_queue.empty():
-            await self._flush_pending()
-
-
-class _Parser(Parser):
-    """Reads messages by the buffer; whatever else comes, and a message that followed it, the client's way."""
-
-    def __init__(self, client: _Client) -> None:
-        super().__init__(client)
-        self._client = client
-
-    async def parse(self, data: bytes = b"") -> None:
-        if self.state != AWAITING_CONTROL_LINE:
-            await super().parse(data)
-            return
-        buffer = bytes(self.buf) + data if self.buf else bytes(data)
-        found, end = lines.messages_in(buffer)
-        self.buf = bytearray(buffer[end:])
-        for message in found:
-            await self._client.arrived(message)
-        if self.buf and not lines.may_become_message(self.buf):
-            await super().parse()
-
-
 class NatsBus:
     """`Bus` on one NATS connection."""
 
-    def __init__(self, client: _Client, name: str) -> None:
+    def __init__(self, client: QuickClient, name: str) -> None:
         self._client = client
         self.link = _NatsLink(client)
         self._envelopes = Envelopes(name)
@@ -143,7 +86,7 @@ class NatsBus:
             with _mapped(self._client, f"telling {earlier}"):
                 await self._client.publish(earlier, its_body, headers=its_headers)
         with _mapped(self._client, f"telling {subject}"):
-            reply = await self._client.request(subject, body, timeout=_ANSWER_SECONDS, headers=headers)
+            reply = await self._client.asked(subject, body, headers)
         return outcome(subject, wire.decode(reply.data, dict[str, Any]))
 
     async def follow(self, *channels: Channel[Any]) -> AsyncIterator[Heard[Any] | CaughtUp]:
@@ -188,14 +131,12 @@ class NatsBus:
             headers = {"content-type": "application/json", **telemetry.headers()}
             try:
                 with _mapped(self._client, f"asking {subject}"):
-                    reply = await self._client.request(
-                        subject, wire.encode(request), timeout=timeout_seconds, headers=headers
-                    )
+                    reply = await self._client.asked(subject, wire.encode(request), headers, timeout_seconds)
             except BusUnavailable as error:
                 if isinstance(error.__cause__, nats.errors.NoRespondersError):
                     return Declined(503, f"no {endpoint.server} answers {endpoint.name} requests")
                 raise
-        found = reply.headers or {}
+        found = {} if reply.head is None else lines.Headers(reply.head)
         if "Nats-Service-Error-Code" in found:
             return Declined(int(found["Nats-Service-Error-Code"]), found["Nats-Service-Error"])
         return wire.decode(reply.data, endpoint.reply)
@@ -256,15 +197,13 @@ async def _respond(request: Any, reply: Object | Declined) -> None:
 class _NatsLink:
     """`Link` on one NATS connection."""
 
-    def __init__(self, client: _Client) -> None:
+    def __init__(self, client: QuickClient) -> None:
         self._client = client
         self._inboxes: set[Inbox] = set()
 
     async def api(self, call: str, request: Mapping[str, Any]) -> dict[str, Any]:
         with _mapped(self._client, f"JetStream {call}"):
-            reply = await self._client.request(
-                f"$JS.API.{call}", wire.encode(request), timeout=_ANSWER_SECONDS
-            )
+            reply = await self._client.asked(f"$JS.API.{call}", wire.encode(request))
         answer = wire.decode(reply.data, dict[str, Any])
         if error := answer.get("error"):
             raise ApiFault(error.get("err_code", error["code"]), error.get("description", ""))
@@ -318,7 +257,7 @@ def _message(message: lines.Arrived) -> Message:
 
 
 @contextmanager
-def _mapped(client: Client, attempt: str) -> Iterator[None]:
+def _mapped(client: QuickClient, attempt: str) -> Iterator[None]:
     """No error of the client's leaves this file, and nothing is buffered for a server that is away."""
     if not client.is_connected:
         raise BusUnavailable(f"{attempt}: not connected")
@@ -349,7 +288,7 @@ async def connected(
     Waits for a server for ever, or for `patience_seconds`; then raises `BusUnavailable`. Raises
     `BusTooOld` for a server without what Slicewire stands on.
     """
-    client = _Client()
+    client = QuickClient()
     link_box: list[_NatsLink] = []
 
     async def reconnected() -> None:
@@ -379,6 +318,7 @@ async def connected(
     try:
         await _connect(client, url, options, patience_seconds)
         _refuse_old(client)
+        await client.expect_answers()
         bus = NatsBus(client, name)
         link_box.append(bus.link)
         await streams.ensured(bus.link, retention, patience_seconds)
@@ -392,7 +332,9 @@ async def connected(
         await client.close()
 
 
-async def _connect(client: Client, url: str, options: dict[str, Any], patience_seconds: float | None) -> None:
+async def _connect(
+    client: QuickClient, url: str, options: dict[str, Any], patience_seconds: float | None
+) -> None:
     try:
         async with asyncio.timeout(patience_seconds):
             await client.connect(servers=url, **options)
@@ -400,7 +342,7 @@ async def _connect(client: Client, url: str, options: dict[str, Any], patience_s
         raise BusUnavailable(f"no NATS server answers at {url}") from error
 
 
-def _refuse_old(client: Client) -> None:
+def _refuse_old(client: QuickClient) -> None:
     version = client.connected_server_version
     if (version.major, version.minor) < OLDEST_SERVER:
         raise BusTooOld(

@@ -16,6 +16,12 @@ from slicewire.common.nvml.simulated.state import SimulatedGpu
 DRIVERS = ("nvidia", "vfio-pci")
 _NVIDIA = "0x10de"
 _3D_CONTROLLER = "0x030200"
+_MIB = 1 << 20
+_64_BIT_MEMORY, _PREFETCHABLE = 0x140204, 0x14220C
+_ROOM = 1 << 40
+"""For the addresses of one GPU."""
+_LINES = 13
+"""Of `resource`: six base address registers, the ROM, and six of which a GPU has none."""
 _UP = Path("../../../..")
 """From a GPU's folder, `sys/devices/<root>/<port>/<GPU>`, to `sys`."""
 
@@ -53,6 +59,7 @@ def _plant_gpu(sys: Path, gpu: SimulatedGpu) -> None:
         "vendor": _NVIDIA,
         "device": model.pci_device_id if model else "0xffff",
         "class": _3D_CONTROLLER,
+        "resource": _regions(gpu.minor, model.memory_bytes if model else 0),
         "numa_node": str(gpu.numa_node),
     }
     for name, text in facts.items():
@@ -64,6 +71,23 @@ def _plant_gpu(sys: Path, gpu: SimulatedGpu) -> None:
     link(device / "iommu_group", _UP / group)
     link(sys / group / "devices" / gpu.pci_bus_id, _UP / inside)
     link(sys / "bus/pci/devices" / gpu.pci_bus_id, Path("../../..") / inside)
+
+
+def _regions(minor: int, memory_bytes: int) -> str:
+    """Registers, all of the memory, and a small window: the 64-bit base address registers of a GPU for
+    data centres, each at a multiple of its size."""
+    memory = 1 << (memory_bytes - 1).bit_length() if memory_bytes else 0
+    regions = ((16 * _MIB, _64_BIT_MEMORY), (memory, _PREFETCHABLE), (32 * _MIB, _PREFETCHABLE))
+    lines = [_region(0, 0, 0)] * _LINES
+    for number, (size, flags) in enumerate(regions):
+        start = (minor + 1) * _ROOM + number * _ROOM // 4
+        if size:
+            lines[2 * number] = _region(start, start + size - 1, flags)
+    return "\n".join(lines)
+
+
+def _region(*numbers: int) -> str:
+    return " ".join(f"0x{number:016x}" for number in numbers)
 
 
 def _plant_driver_link(device: Path, driver: str) -> None:
