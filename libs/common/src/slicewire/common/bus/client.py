@@ -74,6 +74,16 @@ class QuickClient(Client):
         subject, subscription, reply, head, data = message
         await self._process_msg(subscription, subject, reply, data, cast("bytes", head))
 
+    async def _process_msg(
+        self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes | None
+    ) -> None:
+        """A message that the client's own parser has read: after a PING, say. It goes the same way."""
+        deliver = self.direct.get(sid)
+        if deliver is not None:
+            deliver(lines.Arrived(bytes(subject), sid, bytes(reply), headers or None, bytes(data)))
+            return
+        await super()._process_msg(sid, subject, reply, data, cast("bytes", headers))
+
     async def _process_headers(self, headers: bytes | None) -> Any:
         return lines.Headers.plain(headers) or await super()._process_headers(headers)
 
