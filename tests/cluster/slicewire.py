@@ -69,6 +69,7 @@ class Parts:
             },
             "SLICEWIRE_ALLOCATOR_UNTOLD_NODES": "kube-scheduler",
             "SLICEWIRE_PUBLISHER_KUBECONFIG": str(self._home.kubeconfig),
+            "SLICEWIRE_PUBLISHER_LEASE_SECONDS": "3",
             "SLICEWIRE_NODE_PREP_PLUGIN_DIR": str(self._home.plugins / "gpu.nvidia.com"),
             "SLICEWIRE_NODE_PREP_REGISTRY_DIR": str(self._home.registry),
             "SLICEWIRE_NODE_PREP_CDI_ROOT": str(self._home.cdi),

@@ -23,7 +23,7 @@ from slicewire.node_prep.driverroot import DriverRoot
 from slicewire.node_prep.executors import Executor, executors
 from slicewire.node_prep.journal import Journal
 from slicewire.node_prep.preparation import Preparation
-from tests.component.node_prep.harness import Disk, Service
+from tests.component.node_prep.harness import Disk, Service, Wanted
 from tests.faults.told import bus_of
 from tests.unit.node_prep.builders import a_claim
 
@@ -91,10 +91,18 @@ def live(folder: Path, at: int | None, *, to_the_end: bool = True) -> None:
 async def _live(folder: Path, doom: Doom, to_the_end: bool) -> None:
     disk = Disk(folder)
     with closing(disk.open_nvml()) as nvml:
-        table = executors(nvml, DriverRoot(nvml), disk.cdi_root)
+        table = executors(nvml, DriverRoot(nvml), disk.cdi_root, disk.mps)
         doomed = {kind: DoomedExecutor(executor, doom) for kind, executor in table.items()}
         journal = DoomedJournal(disk.checkpoint, boot_id(nvml.sysfs_root), doom)
-        service = Service(disk, nvml, False, 5.0, Preparation(journal, doomed, disk.cdi_root))
+        service = Service(
+            disk,
+            nvml,
+            Wanted(
+                with_kubelet=False,
+                ledger_wait_seconds=5.0,
+                preparation=Preparation(journal, doomed, disk.cdi_root),
+            ),
+        )
         async with service.running(partial(bus_of, folder)):
             prepared = await service.node_prep.prepare(a_claim(), Asker.BUS, {})
             assert isinstance(prepared, tuple), prepared

@@ -12,7 +12,7 @@ import msgspec
 
 from slicewire.common.model import Device, DeviceAllocationConfiguration
 from tests.component.node_prep.workbench import Workbench
-from tests.unit.node_prep.builders import a_config
+from tests.unit.node_prep.builders import a_config, a_function
 
 
 class Kind(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +41,11 @@ def _beside_others(node: Workbench) -> tuple[Device, ...]:
     return (node.part(0),)
 
 
+def _for_a_machine(node: Workbench) -> tuple[Device, ...]:
+    """Its number is another one than the GPU's."""
+    return (a_function(7, node.state.read().gpu(0).pci_bus_id),)
+
+
 _SLICED = (a_config(sharing={"strategy": "TimeSlicing", "timeSlicingConfig": {"interval": "Long"}}),)
 
 KINDS: tuple[Kind, ...] = (
@@ -55,5 +60,6 @@ KINDS: tuple[Kind, ...] = (
     Kind(name="dynamic MIG", devices=lambda node: (node.part(0),)),
     Kind(name="dynamic MIG beside others'", devices=_beside_others),
     Kind(name="dynamic MIG, two of one GPU", devices=lambda node: (node.part(0), node.part(1))),
+    Kind(name="GPU for a virtual machine", devices=_for_a_machine),
     Kind(name="administrative access", devices=lambda node: (node.whole(),), result={"admin_access": True}),
 )

@@ -27,7 +27,7 @@ import msgspec
 
 from slicewire.common.messages import LedgerWritten, PoolObserved
 from slicewire.node_prep.core.entry import Asker
-from tests.component.node_prep.harness import Disk, Service, held
+from tests.component.node_prep.harness import Disk, Service, Wanted, held
 from tests.component.node_prep.workbench import Workbench
 from tests.faults.doom import MOMENTS, live
 from tests.faults.kinds import KINDS, Kind
@@ -35,7 +35,15 @@ from tests.faults.told import Facts, bus_of, tell
 from tests.unit.node_prep.builders import DRIVER, NODE, POOL, a_claim
 
 _LIFE_SECONDS = 60.0
-_CHANGEABLE = ("migEnabled", "migPending", "instances", "computeMode", "timeSlice", "kernelDriver")
+_CHANGEABLE = (
+    "migEnabled",
+    "migPending",
+    "instances",
+    "computeMode",
+    "timeSlice",
+    "kernelDriver",
+    "persistence",
+)
 CLEAN = "clean"
 
 
@@ -70,11 +78,13 @@ class Expected(msgspec.Struct, frozen=True):
     moments: tuple[tuple[str, str, str], ...]
 
 
-async def matrix(kinds: Iterable[Kind], folder: Path) -> AsyncIterator[Row]:
+async def matrix(
+    kinds: Iterable[Kind], folder: Path, trials: type[Trial] | None = None
+) -> AsyncIterator[Row]:
     processes = multiprocessing.get_context("forkserver")
     processes.set_forkserver_preload(["tests.faults.doom"])
     for number, kind in enumerate(kinds):
-        trial = Trial(kind, folder / str(number), processes)
+        trial = (trials or Trial)(kind, folder / str(number), processes)
         trial.set_up()
         async for row in trial.rows():
             yield row
@@ -100,16 +110,21 @@ class Trial:
 
     async def rows(self) -> AsyncIterator[Row]:
         expected = await self._without_fault()
+        if isinstance(expected, str):
+            yield Row(self._kind.name, "all", "-", "-", expected)
+            return
         for at, (step, call, when) in enumerate(expected.moments):
             result = await self._killed(at, expected)
             yield Row(self._kind.name, step, call, when, result)
 
-    async def _without_fault(self) -> Expected:
+    async def _without_fault(self) -> Expected | str:
+        """Or what went wrong even so."""
         prepared, after = self._copy("new", "prepared"), self._copy("new", "after")
         before = _seen(after)
         for folder, to_the_end in ((prepared, False), (after, True)):
             status = await self._life(folder, None, to_the_end=to_the_end)
-            assert status == 0, f"{self._kind.name}: a life without a fault ended with {status}"
+            if status != 0:
+                return f"a life without a fault ended with {status}"
         moments = tuple(tuple(line.split("\t")) for line in (after / MOMENTS).read_text().splitlines())
         return Expected(before, _seen(prepared), _seen(after), msgspec.convert(moments, Any))
 
@@ -157,7 +172,7 @@ class Trial:
 async def _started(folder: Path, opened: AsyncExitStack) -> Service:
     disk = Disk(folder)
     nvml = opened.enter_context(closing(disk.open_nvml()))
-    service = Service(disk, nvml, with_kubelet=False, ledger_wait_seconds=5.0)
+    service = Service(disk, nvml, Wanted(with_kubelet=False, ledger_wait_seconds=5.0))
     return await opened.enter_async_context(service.running(partial(bus_of, folder)))
 
 

@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from pathlib import Path
 
 import pytest
 
 from tests.faults.kinds import KINDS, Kind
-from tests.faults.matrix import CLEAN, matrix
+from tests.faults.matrix import CLEAN, Trial, matrix
+
+
+class Forgetful(Trial):
+    """Whose processes lose their journal when they die."""
+
+    def _copy(self, source: str, name: str) -> Path:
+        made = super()._copy(source, name)
+        if source.startswith("killed"):
+            shutil.rmtree(made / "plugin", ignore_errors=True)
+        return made
+
+
+@pytest.mark.slow
+async def test_the_matrix_tells_a_node_that_is_not_clean() -> None:
+    """Without its journal a process cannot know which partitions are its own before the CDI file is there."""
+    [kind] = [one for one in KINDS if one.name == "dynamic MIG"]
+    with tempfile.TemporaryDirectory(prefix="sw-") as folder:
+        rows = [row async for row in matrix([kind], Path(folder), Forgetful)]
+    assert any(row.result.startswith("not prepared again: ") for row in rows)
+    assert any(row.result.startswith("left behind: ") for row in rows)
 
 
 @pytest.mark.slow

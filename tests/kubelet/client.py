@@ -18,17 +18,29 @@ import grpc
 import grpc.aio
 import msgspec
 
-from slicewire.node_prep.api import dra_v1_pb2, dra_v1beta1_pb2, registration_pb2
+from slicewire.node_prep.api import (
+    dra_health_v1_pb2,
+    dra_health_v1alpha1_pb2,
+    dra_v1_pb2,
+    dra_v1beta1_pb2,
+    registration_pb2,
+)
 
 DIAL_SECONDS = 10.0
 INFO_SECONDS = 1.0
 NOTIFY_SECONDS = 5.0
 CALL_SECONDS = 45.0
+LONGEST_MESSAGE = 1024
 _SCAN_SECONDS = 0.05
 _SERVICES: Mapping[str, tuple[str, ModuleType]] = {
     "v1.DRAPlugin": ("k8s.io.kubelet.pkg.apis.dra.v1.DRAPlugin", dra_v1_pb2),
     "v1beta1.DRAPlugin": ("k8s.io.kubelet.pkg.apis.dra.v1beta1.DRAPlugin", dra_v1beta1_pb2),
 }
+_HEALTH_SERVICES: Mapping[str, ModuleType] = {
+    "v1.DRAResourceHealth": dra_health_v1_pb2,
+    "v1alpha1.DRAResourceHealth": dra_health_v1alpha1_pb2,
+}
+"""Of kubelets 1.37 and 1.36."""
 
 
 class KubeletError(Exception):
@@ -56,6 +68,15 @@ class Answer(msgspec.Struct, frozen=True):
     @property
     def cdi_device_ids(self) -> tuple[str, ...]:
         return tuple(identifier for device in self.devices for identifier in device.cdi_device_ids)
+
+
+class ReportedHealth(msgspec.Struct, frozen=True):
+    pool_name: str
+    device_name: str
+    health: str
+    message: str
+    last_updated_time: int
+    health_check_timeout_seconds: int
 
 
 class Info(msgspec.Struct, frozen=True):
@@ -91,6 +112,22 @@ class Plugin:
         response = await self._call("NodeUnprepareResources", claims, traceparent)
         return {uid: one.error for uid, one in response.claims.items()}
 
+    async def health(
+        self, service: str = "v1.DRAResourceHealth"
+    ) -> AsyncIterator[tuple[ReportedHealth, ...]]:
+        """Every list the plugin sends, for as long as it sends any. A list that a kubelet would take
+        amiss raises `KubeletError`."""
+        if service not in self.info.supported_versions:
+            raise KubeletError(f"plugin {self.info.name} does not support {service}")
+        api: Any = _HEALTH_SERVICES[service]
+        watch: Any = self._channel.unary_stream(
+            f"/{service}/NodeWatchResources",
+            request_serializer=lambda request: request.SerializeToString(),
+            response_deserializer=api.NodeWatchResourcesResponse.FromString,
+        )
+        async for response in watch(api.NodeWatchResourcesRequest()):
+            yield tuple(_reported(api, device) for device in response.devices)
+
     async def _call(self, method: str, claims: Sequence[AskedClaim], traceparent: str) -> Any:
         request = getattr(self._api, f"{method}Request")(
             claims=[self._api.Claim(namespace=c.namespace, uid=c.uid, name=c.name) for c in claims]
@@ -111,7 +148,7 @@ class Kubelet:
 
     @asynccontextmanager
     async def registered(self, driver: str, within_seconds: float = DIAL_SECONDS) -> AsyncIterator[Plugin]:
-        """The driver's plugin, as soon as its socket is in the registry."""
+        """The driver's plugin, as soon as its socket is in the registry; of several, the latest."""
         socket = await self._socket(driver, within_seconds)
         async with _connected(socket) as registration:
             info = await _info(registration)
@@ -144,9 +181,9 @@ class Kubelet:
         try:
             async with asyncio.timeout(within_seconds):
                 while True:
-                    for path in self.sockets():
-                        if path.name.startswith(driver):
-                            return path
+                    those = [path for path in self.sockets() if path.name.startswith(driver)]
+                    if those:
+                        return max(those, key=lambda path: path.stat().st_ctime_ns)
                     await asyncio.sleep(_SCAN_SECONDS)
         except TimeoutError:
             raise KubeletError(
@@ -221,6 +258,22 @@ def _check_uids(method: str, asked: set[str], answered: set[str]) -> None:
 
 def _answer(response: Any) -> Answer:
     return Answer(tuple(map(_given, response.devices)), response.error)
+
+
+def _reported(api: Any, device: Any) -> ReportedHealth:
+    where = device.device
+    if not where.pool_name or not where.device_name:
+        raise KubeletError("a device whose health is told has no pool or no name")
+    if len(device.message.encode()) > LONGEST_MESSAGE:
+        raise KubeletError(f"the message about device {where.device_name} is too long")
+    return ReportedHealth(
+        where.pool_name,
+        where.device_name,
+        api.HealthStatus.Name(device.health),
+        device.message,
+        device.last_updated_time,
+        device.health_check_timeout_seconds,
+    )
 
 
 def _given(device: Any) -> GivenDevice:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from slicewire.common.bus.nats import NatsBus, connected
 from slicewire.common.bus.port import Bus, CaughtUp, Heard
@@ -28,6 +30,7 @@ from slicewire.common.model import (
     ClaimName,
     ClaimUID,
     DeviceAllocationConfiguration,
+    DeviceTaint,
     Namespace,
     TraceParent,
 )
@@ -35,17 +38,20 @@ from slicewire.common.nvml.facts import NodeFacts
 from slicewire.common.nvml.port import NvmlControl
 from slicewire.common.nvml.rooms import NvmlSettings, open_nvml
 from slicewire.node_prep import files, kubelet
+from slicewire.node_prep.allocations import Allocations, ClaimSource
 from slicewire.node_prep.boot import boot_id
 from slicewire.node_prep.core import cdi
 from slicewire.node_prep.core.entry import Asker
 from slicewire.node_prep.core.node import Node
 from slicewire.node_prep.driverroot import DriverRoot
-from slicewire.node_prep.executors import executors
+from slicewire.node_prep.executors import MpsHere, executors
 from slicewire.node_prep.hearing import Hearing
 from slicewire.node_prep.journal import Journal
 from slicewire.node_prep.preparation import Preparation
 from slicewire.node_prep.service import NodePrep
+from slicewire.node_prep.turns import Turns
 from slicewire.node_prep.upkeep import Upkeep
+from slicewire.node_prep.watch import HealthWatch, Rhythm
 from tests.kubelet.client import AskedClaim, Kubelet, Plugin
 from tests.unit.node_prep.builders import DRIVER, NODE, POOL, a_device, a_result
 
@@ -83,6 +89,7 @@ class Disk:
         self.registry_dir = folder / "registry"
         self.cdi_root = folder / "cdi"
         self.checkpoint = self.plugin_dir / "checkpoint.json"
+        self.mps = MpsHere(root=self.plugin_dir / "mps")
 
     @property
     def cdi_files(self) -> tuple[str, ...]:
@@ -109,10 +116,18 @@ class Author:
         self._bus = bus
         self._nvml = nvml
 
-    async def tell_inventory(self, *unreadable: Unreadable) -> None:
+    async def tell_inventory(
+        self, *unreadable: Unreadable, taints: Mapping[str, tuple[DeviceTaint, ...]] | None = None
+    ) -> None:
         facts = await asyncio.to_thread(self._nvml.look)
         assert isinstance(facts, NodeFacts)
-        devices = tuple(a_device(f"gpu-{gpu.minor}", type="gpu", uuid=gpu.uuid) for gpu in facts.gpus)
+        devices = tuple(
+            msgspec.structs.replace(
+                a_device(f"gpu-{gpu.minor}", type="gpu", uuid=gpu.uuid),
+                taints=(taints or {}).get(f"gpu-{gpu.minor}", ()),
+            )
+            for gpu in facts.gpus
+        )
         pool = PoolObserved(
             node=NODE, driver=DRIVER, pool=POOL, generation=1, devices=devices, unreadable=unreadable
         )
@@ -123,31 +138,38 @@ class Author:
         await self._bus.tell(LEDGERS, ledger)
 
 
+class Wanted(msgspec.Struct, frozen=True):
+    """How the service is to be."""
+
+    with_kubelet: bool = True
+    ledger_wait_seconds: float = 0.2
+    instance: str = ""
+    claim_source: ClaimSource | None = None
+    rhythm: Rhythm = Rhythm()
+    preparation: Preparation | None = None
+
+
 class Service:
     """The service as `__main__` puts it together."""
 
-    def __init__(
-        self,
-        disk: Disk,
-        nvml: NvmlControl,
-        with_kubelet: bool,
-        ledger_wait_seconds: float,
-        preparation: Preparation | None = None,
-    ) -> None:
-        self.hearing = Hearing(NODE, DRIVER)
-        self.preparation = preparation or _preparation(disk, nvml)
-        self.node_prep = NodePrep(self.hearing, self.preparation, ledger_wait_seconds)
-        heir = Asker.KUBELET if with_kubelet else Asker.BUS
+    def __init__(self, disk: Disk, nvml: NvmlControl, wanted: Wanted) -> None:
+        turns = Turns(disk.plugin_dir)
+        self.hearing = Hearing(NODE, DRIVER, turns.was_last_ours)
+        self.preparation = wanted.preparation or _preparation(disk, nvml)
+        allocations = Allocations(self.hearing, wanted.ledger_wait_seconds, wanted.claim_source)
+        self.node_prep = NodePrep(self.hearing, self.preparation, turns, allocations)
+        heir = Asker.KUBELET if wanted.with_kubelet else Asker.BUS
         self.upkeep = Upkeep(self.node_prep, self.hearing, self.preparation, heir)
-        sockets = kubelet.sockets(DRIVER, disk.plugin_dir, disk.registry_dir)
+        sockets = kubelet.sockets(DRIVER, disk.plugin_dir, disk.registry_dir, wanted.instance)
+        watch = HealthWatch(self.hearing, wanted.rhythm)
+        asked = kubelet.Asked(self.node_prep, watch, self.upkeep.is_ready)
+        doors = kubelet.serving(asked, DRIVER, sockets) if wanted.with_kubelet else nullcontext()
         self._task: asyncio.Future[None]
-        self._kubelet: AbstractAsyncContextManager[None] = (
-            kubelet.serving(self.node_prep, DRIVER, sockets) if with_kubelet else nullcontext()
-        )
+        self._doors = self.node_prep.answering(doors)
 
     @asynccontextmanager
     async def running(self, connect: Connect, ready: bool = True) -> AsyncIterator[Service]:
-        task = self._task = asyncio.ensure_future(self.upkeep.run(connect, self._kubelet))
+        task = self._task = asyncio.ensure_future(self.upkeep.run(connect, self._doors))
         try:
             if ready:
                 async with asyncio.timeout(SOON_SECONDS):
@@ -197,7 +219,7 @@ class Service:
 
 def _preparation(disk: Disk, nvml: NvmlControl) -> Preparation:
     journal = Journal(disk.checkpoint, boot_id(nvml.sysfs_root))
-    table = executors(nvml, DriverRoot(nvml), disk.cdi_root)
+    table = executors(nvml, DriverRoot(nvml), disk.cdi_root, disk.mps)
     return Preparation(journal, table, disk.cdi_root)
 
 
@@ -212,10 +234,9 @@ class Station:
         self.bus = bus
 
     @asynccontextmanager
-    async def serving(
-        self, *, with_kubelet: bool = True, ledger_wait_seconds: float = 0.2, ready: bool = True
-    ) -> AsyncIterator[Service]:
-        service = Service(self.disk, self.nvml, with_kubelet, ledger_wait_seconds)
+    async def serving(self, *, ready: bool = True, **wanted: Any) -> AsyncIterator[Service]:
+        """`wanted` as the fields of `Wanted`."""
+        service = Service(self.disk, self.nvml, Wanted(**wanted))
         connect = partial(connected, self.nats_url, name="node-prep-test")
         async with service.running(connect, ready):
             yield service

@@ -148,6 +148,8 @@ async def test_files_are_private_to_whom_they_concern(station: Station) -> None:
         "plugin": 0o750,
         "dra.sock": 0o600,
         "checkpoint.json": 0o600,
+        "gate.lock": 0o600,
+        "turn.lock": 0o600,
         "registry": 0o750,
         "gpu.nvidia.com-reg.sock": 0o600,
         "cdi": 0o755,

@@ -46,7 +46,7 @@ async def test_one_trace_leads_from_the_ledger_through_every_step(station: Stati
     [link] = prepare.links
     assert (link.trace_id.hex(), link.span_id.hex()) == tuple(KUBELET_TRACE.split("-")[1:3])
     steps = [span for span in collector.spans if span.parent_span_id == prepare.span_id]
-    assert sorted(span.name for span in steps) == ["checkpoint", "checkpoint", "write CDI spec"]
+    assert sorted(span.name for span in steps) == ["checkpoint", "checkpoint", "do writeCdiFile"]
     assert await traceparent_told(station) == f"00-{prepare.trace_id.hex()}-{prepare.span_id.hex()}-01"
 
 
@@ -61,7 +61,7 @@ async def traceparent_told(station: Station) -> str:
     ("settings", "said"),
     [
         ({"NODE_PREP_CDI_ROT": "/x"}, "SLICEWIRE_NODE_PREP_CDI_ROT is not a setting of node_prep"),
-        ({"NODE_PREP_PLUGIN_DIR": "/proc/x"}, "no socket can be made at /proc/x/dra.sock: No such file"),
+        ({"NODE_PREP_PLUGIN_DIR": "/proc/x"}, "cannot keep its state: making /proc/x: No such file"),
         ({"NODE_PREP_CDI_ROOT": "/dev/null/x"}, "cannot keep its state: making /dev/null/x: Not a directory"),
     ],
     ids=["unknown", "no such place", "no directory"],

@@ -97,9 +97,11 @@ async def test_a_configuration_with_an_unknown_field(station: Station) -> None:
     )
 
 
-async def test_sharing_which_cannot_be_applied_yet(station: Station) -> None:
-    assert "sharing.strategy TimeSlicing, which cannot be applied yet" in await reason(
-        station, held(config=(a_config(sharing={"strategy": "TimeSlicing"}),))
+async def test_a_configuration_with_an_interval_left_empty(station: Station) -> None:
+    empty = held(config=(a_config(sharing={"strategy": "TimeSlicing", "timeSlicingConfig": {}}),))
+    assert await reason(station, empty) == (
+        "device gpu-0: config[0].opaque.parameters.sharing.timeSlicingConfig.interval is missing:"
+        " one of Default, Short, Medium, Long"
     )
 
 
@@ -110,7 +112,8 @@ async def test_a_driver_that_is_not_there(station: Station) -> None:
 
 async def test_a_gpu_that_fell_off_the_bus_since_it_was_allocated(station: Station) -> None:
     StateFile(station.disk.state).change(lambda state: state.with_fault(0, "GPU is lost"))
-    assert await reason(station, held()) == "the driver does not see device gpu-0 now"
+    uuid = StateFile(station.disk.state).read().gpu(0).uuid
+    assert await reason(station, held()) == f"the driver does not see {uuid} now"
 
 
 async def test_a_claim_uid_that_would_leave_the_directory(station: Station) -> None:

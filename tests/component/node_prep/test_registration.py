@@ -27,7 +27,12 @@ async def test_the_kubelet_finds_the_driver_and_prefers_v1(station: Station) -> 
             type="DRAPlugin",
             name="gpu.nvidia.com",
             endpoint=str(station.disk.plugin_dir / "dra.sock"),
-            supported_versions=("v1.DRAPlugin", "v1beta1.DRAPlugin"),
+            supported_versions=(
+                "v1.DRAPlugin",
+                "v1beta1.DRAPlugin",
+                "v1.DRAResourceHealth",
+                "v1alpha1.DRAResourceHealth",
+            ),
         )
         assert plugin.version == "v1.DRAPlugin"
 

@@ -9,15 +9,16 @@ import pytest
 
 from slicewire.common.model import ClaimUID, TraceParent
 from slicewire.node_prep.core.checkpoint import Checkpoint
-from slicewire.node_prep.core.entry import Asker
+from slicewire.node_prep.core.entry import BEGUN, Asker
 from slicewire.node_prep.core.record import encode
 from tests.component.node_prep.harness import Station, asked, held
 from tests.component.node_prep.test_prepare import PREPARED
 from tests.kubelet import runtime
-from tests.unit.node_prep.builders import a_claim, a_plan
+from tests.unit.node_prep.builders import a_claim, a_plan, reserved
 
 UID = ClaimUID("claim-1")
-STARTED = Checkpoint().with_reserved(a_plan(0), Asker.KUBELET, TraceParent(""))
+STARTED = reserved(0).with_progress(UID, 1, BEGUN)
+"""The CDI file was to be written."""
 STARTED_OVER_THE_BUS = Checkpoint().with_reserved(a_plan(0), Asker.BUS, TraceParent(""))
 
 

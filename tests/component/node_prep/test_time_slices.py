@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ def node(tmp_path: Path) -> Iterator[Workbench]:
         yield made
 
 
-def sliced(interval: str) -> dict[str, object]:
+def sliced(interval: str) -> dict[str, Any]:
     sharing = {"strategy": "TimeSlicing", "timeSlicingConfig": {"interval": interval}}
     return {"config": (a_config(sharing=sharing),)}
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from slicewire.common.messages import ClaimPrepared
 from tests.component.node_prep.harness import Station, asked, held, named
 from tests.component.node_prep.test_prepare import PREPARED
+from tests.kubelet.client import KubeletError
 from tests.unit.node_prep.builders import NODE
 
 
@@ -52,7 +55,9 @@ async def test_a_claim_the_kubelet_asked_for_waits_for_the_kubelet(station: Stat
         error = (await plugin.prepare([asked("claim-2")]))["claim-2"].error
         await station.told("claim-2", ClaimPrepared(node=NODE, claim=named("claim-2"), error=error))
         assert list(station.disk.entries) == ["claim-1"]
-        assert (await plugin.prepared(asked())).devices[0].device_name == "gpu-0"
+        with pytest.raises(KubeletError, match=r"claim default/named-claim-1 \(claim-1\) was deallocated"):
+            await plugin.prepared(asked())
+        assert list(station.disk.entries) == ["claim-1"]
 
 
 async def test_only_the_claims_that_are_named_are_unprepared(station: Station) -> None:

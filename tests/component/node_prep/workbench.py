@@ -8,6 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from slicewire.common.model import ClaimUID, Device, DeviceAllocationConfiguration
 from slicewire.common.nvml.facts import GpuFacts, NodeFacts
 from slicewire.common.nvml.partitions import GpuInstance
@@ -21,7 +23,7 @@ from slicewire.node_prep.core.lifecycle import State
 from slicewire.node_prep.core.plan import PreparePlan, plan
 from slicewire.node_prep.core.refusal import PrepareRefusal
 from slicewire.node_prep.driverroot import DriverRoot
-from slicewire.node_prep.executors import Executors, executors
+from slicewire.node_prep.executors import Executors, MpsHere, executors
 from slicewire.node_prep.journal import Journal
 from slicewire.node_prep.preparation import Preparation
 from tests.unit.node_prep.builders import (
@@ -46,14 +48,24 @@ class Workbench:
         self.state = StateFile(folder / "gpus" / "state.json")
         room = NvmlSettings(room="simulated", state=str(self.state.path), profile=model, gpus=gpus, node=NODE)
         self.nvml: NvmlControl = open_nvml(room)
+        self.mps = MpsHere(root=folder / "plugin" / "mps")
         self.boot = "the first boot"
         self.preparation = self.another()
 
     def another(self, table: Executors | None = None) -> Preparation:
         """What the next process has; it takes over with `resume`."""
-        known = executors(self.nvml, DriverRoot(self.nvml), self.cdi_root)
+        known = executors(self.nvml, DriverRoot(self.nvml), self.cdi_root, self.mps)
         journal = Journal(self.checkpoint, self.boot)
         return Preparation(journal, {**known, **(table or {})}, self.cdi_root)
+
+    def impatient(self, seconds: float) -> None:
+        """MPS control daemons must answer as soon as that."""
+        self.mps = msgspec.structs.replace(self.mps, patience_seconds=seconds)
+        self.preparation = self.another()
+
+    def offers_no_mps(self, reason: str) -> None:
+        """From the next process on."""
+        self.mps = msgspec.structs.replace(self.mps, refused_because=reason)
 
     async def killed_and_started(self) -> Preparation:
         """Nothing of the process before is kept but its disk."""

@@ -20,10 +20,11 @@ from slicewire.common.model import (
     RequestName,
     TraceParent,
 )
+from slicewire.common.model.naming import GpuName, MigName, VfioName, parsed
 from slicewire.node_prep.core.checkpoint import Checkpoint
 from slicewire.node_prep.core.driver import DeviceNode, Driver, Link, SeenGpu
 from slicewire.node_prep.core.entry import Asker, Progress, Stage
-from slicewire.node_prep.core.hardware import FullGpu, PlannedDevice
+from slicewire.node_prep.core.hardware import FullGpu, Hardware, Partition, PlannedDevice, VfioFunction
 from slicewire.node_prep.core.holding import Holding
 from slicewire.node_prep.core.node import Allocation, Claim, Node
 from slicewire.node_prep.core.plan import PreparePlan
@@ -97,10 +98,34 @@ def a_holding(device: str, claim: Claim | None = None, **more: Any) -> Holding:
         device=DeviceName(device),
         pool=POOL,
         request_names=("gpu",),
-        hardware=FullGpu(uuid=uuid_of(0)),
-        **more,
+        **({"hardware": a_hardware(device)} | more),
     )
     return Holding(claim or a_claim("claim-2"), planned)
+
+
+def place_of(minor: int) -> str:
+    return f"0000:{minor:02x}:00.0"
+
+
+def a_hardware(device: str) -> Hardware:
+    """Of the GPU whose number is in the name; which is so on a node where no number ever changed."""
+    match parsed(device):
+        case VfioName(number):
+            return VfioFunction(pci_bus_id=place_of(number))
+        case MigName(number, profile_id, start):
+            return Partition(
+                gpu=uuid_of(number), profile_id=profile_id, start=start, pci_bus_id=place_of(number)
+            )
+        case GpuName(number):
+            return FullGpu(uuid=uuid_of(number), pci_bus_id=place_of(number))
+        case None:
+            return FullGpu(uuid=f"GPU-{device}")
+
+
+def a_function(number: int, place: str = "") -> Device:
+    """A GPU for a virtual machine."""
+    own = {"resource.kubernetes.io/pciBusID": place or place_of(number)}
+    return a_device(f"gpu-vfio-{number}", type="vfio", **own)
 
 
 def a_node(*devices: Device, **more: Any) -> Node:

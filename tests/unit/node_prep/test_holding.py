@@ -8,10 +8,10 @@ import pytest
 
 from slicewire.common.model import Quantity
 from slicewire.node_prep.core.config import DeviceConfig, GpuConfig, GpuSharing, MpsConfig
-from slicewire.node_prep.core.hardware import Share
+from slicewire.node_prep.core.hardware import Share, VfioFunction
 from slicewire.node_prep.core.holding import in_the_way
 from slicewire.node_prep.core.refusal import PrepareRefusal, Why
-from tests.unit.node_prep.builders import a_claim, a_holding
+from tests.unit.node_prep.builders import a_claim, a_holding, place_of
 
 PART, OTHER_PART = "gpu-0-mig-1g10gb-19-0", "gpu-0-mig-1g10gb-19-1"
 
@@ -59,6 +59,12 @@ def test_a_gpu_and_what_is_of_it_are_one_piece_of_hardware(device: str, held: st
         f"requested device {device} is of the same GPU as {held},"
         " which is already allocated to different claim claim-2",
     )
+
+
+def test_what_it_is_made_of_tells_which_gpu_it_is_of_and_not_its_name() -> None:
+    here = {"hardware": VfioFunction(pci_bus_id=place_of(5))}
+    assert wanted("gpu-5", "gpu-vfio-0", here) is not None
+    assert wanted("gpu-0", "gpu-vfio-0", here) is None
 
 
 def test_shares_with_equal_configurations_go_together() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from slicewire.common.model import DeviceName, DriverName, PoolName
 from slicewire.node_prep.core.hardware import FullGpu, PlannedDevice
-from slicewire.node_prep.core.plan import PreparePlan, gpu_of, plan, wrong_claim
+from slicewire.node_prep.core.plan import PreparePlan, gpus_of, plan, wrong_claim
 from slicewire.node_prep.core.refusal import PrepareRefusal, Why
 from slicewire.node_prep.core.steps import TurnMigModeOff, WriteCdiFile
 from tests.unit.node_prep.builders import (
@@ -14,6 +14,7 @@ from tests.unit.node_prep.builders import (
     POOL,
     a_claim,
     a_config,
+    a_device,
     a_gpu,
     a_holding,
     a_node,
@@ -117,8 +118,8 @@ def test_a_mistake_in_a_configuration_names_the_device_the_field_and_the_value()
     wrong = an_allocation(config=(a_config(sharing={"strategy": "Timeslicing"}),))
     assert refusal(plan(wrong, a_node(), ())) == PrepareRefusal(
         Why.CONFIG,
-        "device gpu-0: config[0].opaque.parameters.sharing.strategy: unknown GPU sharing strategy: Timeslicing,"
-        " supported GPU sharing strategies: TimeSlicing, MPS",
+        "device gpu-0: config[0].opaque.parameters.sharing.strategy:"
+        " unknown GPU sharing strategy: Timeslicing, supported GPU sharing strategies: TimeSlicing, MPS",
     )
 
 
@@ -204,15 +205,27 @@ def test_requests_of_a_claim_that_share_a_device_must_agree_on_how() -> None:
     assert refused.reason.startswith("conflicting configuration: ")
 
 
-@pytest.mark.parametrize(
-    ("device", "lock"),
-    [
-        ("gpu-3", "gpu-3"),
-        ("gpu-3-mig-1g10gb-19-0", "gpu-3"),
-        ("gpu-vfio-3", "gpu-3"),
-        ("gpu-13", "gpu-13"),
-        ("something", "something"),
-    ],
-)
-def test_all_that_is_of_one_gpu_is_locked_together(device: str, lock: str) -> None:
-    assert gpu_of(device) == lock
+def locks(device: str, place: str = "") -> tuple[str, ...]:
+    own = {"resource.kubernetes.io/pciBusID": place} if place else {}
+    return gpus_of(an_allocation(device), a_node(a_device(device, **own)))
+
+
+def test_all_that_is_of_one_gpu_is_locked_together() -> None:
+    assert locks("gpu-3") == locks("gpu-3-mig-1g10gb-19-0")
+    assert locks("gpu-13") != locks("gpu-3")
+    assert locks("something") == ("something",)
+
+
+def test_the_place_tells_which_gpu_a_device_for_a_virtual_machine_is_of() -> None:
+    """Its number is not the GPU's."""
+    here = "0000:1a:00.0"
+    assert set(locks("gpu-3", here)) & set(locks("gpu-vfio-0", here))
+    assert not set(locks("gpu-3", here)) & set(locks("gpu-vfio-3", "0000:1b:00.0"))
+
+
+def test_a_plan_holds_the_locks_that_its_allocation_asked_for() -> None:
+    device = a_device("gpu-3", type="gpu", uuid=uuid_of(3))
+    node, allocation = a_node(device), an_allocation("gpu-3")
+    made = plan(allocation, node, ())
+    assert isinstance(made, PreparePlan)
+    assert made.gpus == gpus_of(allocation, node)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, nullcontext
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from slicewire.common import health, logs, running, telemetry
 from slicewire.common.bus.nats import connected
@@ -15,22 +18,31 @@ from slicewire.common.model import NodeName
 from slicewire.common.nvml.port import NvmlControl
 from slicewire.common.nvml.rooms import open_nvml
 from slicewire.common.settings import described, from_environ
-from slicewire.node_prep import kubelet, many
+from slicewire.node_prep import claimsource, kubelet, many
+from slicewire.node_prep.allocations import Allocations
 from slicewire.node_prep.boot import boot_id
 from slicewire.node_prep.core.entry import Asker
 from slicewire.node_prep.driverroot import DriverRoot
-from slicewire.node_prep.executors import executors
+from slicewire.node_prep.executors import Handover, Patience, executors, handover_of
 from slicewire.node_prep.hearing import Hearing
 from slicewire.node_prep.journal import Journal
+from slicewire.node_prep.mpsoffer import mps_here
 from slicewire.node_prep.preparation import Preparation
 from slicewire.node_prep.service import NodePrep
 from slicewire.node_prep.settings import PART, Settings
+from slicewire.node_prep.turns import Turns
 from slicewire.node_prep.upkeep import Upkeep
+from slicewire.node_prep.watch import HealthWatch
+
+_AT_ONCE = 64
+"""Steps in threads, of which some wait for seconds (an MPS control daemon, a GPU to be let go): one on each
+GPU must hold up nobody else."""
 
 
 async def serve() -> None:
     settings = from_environ(Settings, PART, os.environ)
     logs.start(settings.log_level, settings.log_format)
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_AT_ONCE, "node-prep"))
     name = f"node-prep-{settings.node_name}"
     connect = partial(connected, settings.nats_url, name=name, credentials=settings.nats_credentials)
     with telemetry.exporting("node-prep", settings.node_name, settings.otlp_endpoint):
@@ -38,31 +50,54 @@ async def serve() -> None:
 
 
 async def _serve_many(settings: Settings, connect: many.Connect) -> None:
-    fleet = many.Fleet(settings, lambda own, nvml: _parts(own, nvml)[1])
+    fleet = many.Fleet(settings, _without_kubelet)
     with health.serving(settings.health_port, fleet.is_ready):
         await fleet.run(connect)
 
 
+def _without_kubelet(settings: Settings, nvml: NvmlControl) -> Callable[[many.Connect], Awaitable[None]]:
+    parts = _parts(settings, nvml)
+    return lambda connect: parts.upkeep.run(connect, parts.node_prep.answering(nullcontext()))
+
+
 async def _serve_one(settings: Settings, connect: many.Connect) -> None:
-    sockets = kubelet.sockets(settings.driver, Path(settings.plugin_dir), Path(settings.registry_dir))
+    plugin_dir, registry_dir = Path(settings.plugin_dir), Path(settings.registry_dir)
+    sockets = kubelet.sockets(settings.driver, plugin_dir, registry_dir, settings.instance)
     with closing(await asyncio.to_thread(open_nvml, settings.nvml)) as nvml:
-        node_prep, upkeep = _parts(settings, nvml)
-        asked = kubelet.serving(node_prep, settings.driver, sockets) if settings.kubelet else nullcontext()
-        with health.serving(settings.health_port, upkeep.is_ready):
-            await upkeep.run(connect, asked)
+        parts = _parts(settings, nvml)
+        asked = kubelet.Asked(
+            parts.node_prep, HealthWatch(parts.hearing), parts.upkeep.is_ready, settings.grpc_probe_port
+        )
+        doors = kubelet.serving(asked, settings.driver, sockets) if settings.kubelet else nullcontext()
+        with health.serving(settings.health_port, parts.upkeep.is_ready):
+            await parts.upkeep.run(connect, parts.node_prep.answering(doors))
 
 
-def _parts(settings: Settings, nvml: NvmlControl) -> tuple[NodePrep, Upkeep]:
-    """Of the one node that the settings name: who answers, and who keeps it in step."""
+class _Parts(NamedTuple):
+    hearing: Hearing
+    node_prep: NodePrep
+    upkeep: Upkeep
+
+
+def _parts(settings: Settings, nvml: NvmlControl) -> _Parts:
+    """Of the one node that the settings name: who hears, who answers, and who keeps it in step."""
     driver = DriverRoot(nvml, settings.host_driver_root)
-    cdi_root = Path(settings.cdi_root)
-    journal = Journal(Path(settings.plugin_dir) / "checkpoint.json", boot_id(nvml.sysfs_root))
-    preparation = Preparation(journal, executors(nvml, driver, cdi_root), cdi_root)
-    hearing = Hearing(NodeName(settings.node_name), settings.driver)
-    node_prep = NodePrep(hearing, preparation, settings.ledger_wait_seconds)
-    return node_prep, Upkeep(
-        node_prep, hearing, preparation, Asker.KUBELET if settings.kubelet else Asker.BUS
-    )
+    plugin_dir, cdi_root = Path(settings.plugin_dir), Path(settings.cdi_root)
+    journal = Journal(plugin_dir / "checkpoint.json", boot_id(nvml.sysfs_root))
+    table = executors(nvml, driver, cdi_root, mps_here(settings), _vfio(settings, nvml))
+    preparation = Preparation(journal, table, cdi_root)
+    turns = Turns(plugin_dir)
+    hearing = Hearing(NodeName(settings.node_name), settings.driver, turns.was_last_ours)
+    kubernetes = claimsource.source(settings.kubeconfig, settings.driver)
+    allocations = Allocations(hearing, settings.ledger_wait_seconds, kubernetes)
+    node_prep = NodePrep(hearing, preparation, turns, allocations)
+    heir = Asker.KUBELET if settings.kubelet else Asker.BUS
+    return _Parts(hearing, node_prep, Upkeep(node_prep, hearing, preparation, heir))
+
+
+def _vfio(settings: Settings, nvml: NvmlControl) -> Handover:
+    patience = Patience(free_seconds=settings.vfio_wait_seconds)
+    return handover_of(nvml, Path(settings.host_root), patience)
 
 
 def main() -> None:

@@ -16,7 +16,14 @@ import msgspec
 from slicewire.common.nvml.facts import GpuFacts, NodeFacts
 from slicewire.common.nvml.port import Nvml, NvmlAbsent
 from slicewire.node_prep import devicenodes, driverfiles
-from slicewire.node_prep.core.driver import Driver, DriverAbsent, Kernel, SeenGpu, SeenPartition
+from slicewire.node_prep.core.driver import (
+    Driver,
+    DriverAbsent,
+    Kernel,
+    SeenGpu,
+    SeenPartition,
+    bus_id,
+)
 
 _HOOKS = ("/usr/bin/nvidia-cdi-hook", "/usr/local/nvidia/toolkit/nvidia-cdi-hook")
 _NO_HOOK = "none"
@@ -86,7 +93,7 @@ class DriverRoot:
             sockets=driverfiles.sockets(root),
             cdi_hook=self._hook(kernel),
             loader_folders=("/usr/lib64", f"/usr/lib/{os.uname().machine}-linux-gnu"),
-            gpus={gpu.uuid: SeenGpu(gpu.minor, _bus_id(gpu)) for gpu in facts.gpus},
+            gpus={gpu.uuid: SeenGpu(gpu.minor, bus_id(gpu.pci_bus_id)) for gpu in facts.gpus},
             partitions=tuple(one for gpu in facts.gpus for one in _partitions(gpu)),
             display_nodes=devicenodes.display_nodes(dev, sysfs, dev_on_host),
             display_links=devicenodes.display_links(dev),
@@ -111,12 +118,6 @@ def _files(root: Path, version: str) -> tuple[str, ...]:
 
 def _absent(kernel: Kernel, reason: str) -> DriverAbsent:
     return DriverAbsent(reason, root=kernel.root, nodes=kernel.nodes, vfio=kernel.vfio)
-
-
-def _bus_id(gpu: GpuFacts) -> str:
-    """NVML's `00000000:1A:00.0` is sysfs's `0000:1a:00.0`."""
-    domain, _, rest = gpu.pci_bus_id.lower().partition(":")
-    return f"{domain[-4:]}:{rest}"
 
 
 def _partitions(gpu: GpuFacts) -> Iterator[SeenPartition]:

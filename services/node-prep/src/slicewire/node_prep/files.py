@@ -17,6 +17,7 @@ from pathlib import Path
 _PREFIX = ".slicewire-"
 _SUFFIX = ".tmp"
 """Container runtimes read `.json` and `.yaml` only, so they never see a file half written."""
+_SHARED = 0o1777
 _NOT_THERE = (FileNotFoundError, NotADirectoryError)
 
 
@@ -71,6 +72,28 @@ def delete_all(folder: Path) -> None:
     with _mapped("deleting", folder), suppress(*_NOT_THERE):
         shutil.rmtree(folder)
         _sync(folder.parent)
+
+
+def clear(folder: Path) -> None:
+    """What is in it goes; it stays the same folder for those who have it. Raises `DiskFault`."""
+    with _mapped("emptying", folder):
+        for path in folder.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+
+def link(path: Path, target: Path) -> None:
+    """Where nothing is yet. Raises `DiskFault`."""
+    with _mapped("linking", path):
+        path.symlink_to(target)
+
+
+def open_to_all(folder: Path) -> None:
+    """All may write in it, and none remove what is another's. Raises `DiskFault`."""
+    with _mapped("opening to all", folder):
+        folder.chmod(_SHARED)
 
 
 def names(folder: Path) -> tuple[str, ...]:

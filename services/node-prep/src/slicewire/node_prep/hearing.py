@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from slicewire.common.bus.port import Bus, CaughtUp, Heard
+from slicewire.common.bus.port import Bus, BusUnavailable, CaughtUp, Heard
 from slicewire.common.messages import (
     INVENTORY,
     LEDGERS,
@@ -23,6 +23,9 @@ from slicewire.common.messages import (
 )
 from slicewire.common.model import ClaimUID, DriverName, NodeName
 from slicewire.node_prep.core.node import Allocation, Claim, Node
+
+_NO_EVENT = 0
+"""The first is 1. To be told so takes one question and no search: the cheapest sign of life there is."""
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -69,7 +72,9 @@ class Hearing:
         self._picture = self._nothing
         self._changed = asyncio.Condition()
         self._changes = 0
-        self._lost_at: float | None = time.monotonic()
+        self._bus: Bus | None = None
+        """Only once it has been heard to the end."""
+        self._vouched_at = time.monotonic()
         self.caught_up = False
 
     @property
@@ -80,20 +85,27 @@ class Hearing:
     def told(self) -> Mapping[ClaimUID, Told]:
         return self._picture.told
 
-    @property
-    def is_live(self) -> bool:
-        """What is known is what the bus has now, not what it had before it was lost."""
-        return self._lost_at is None
-
     def silent_seconds(self) -> float:
-        return 0.0 if self._lost_at is None else time.monotonic() - self._lost_at
+        """How long nobody has vouched any more for what is known."""
+        return time.monotonic() - self._vouched_at
+
+    async def is_live(self) -> bool:
+        """Whether the bus answers now. Following waits out what it can, and says nothing of it."""
+        if self._bus is None:
+            return False
+        try:
+            await self._bus.as_of(_NO_EVENT)
+        except BusUnavailable:
+            return False
+        self._vouched_at = time.monotonic()
+        return True
 
     async def follow(self, bus: Bus) -> None:
         """Until the bus cannot vouch for completeness any more: then it raises `BusUnavailable`."""
         try:
             await self._follow(bus)
         finally:
-            self._lost_at = time.monotonic() if self._lost_at is None else self._lost_at
+            self._bus = None
 
     async def _follow(self, bus: Bus) -> None:
         node, driver = self.node.name, self.node.driver
@@ -104,12 +116,13 @@ class Hearing:
                 case CaughtUp():
                     assert replayed is not None, "a follower catches up once"
                     self._picture, replayed = replayed, None
-                    self.caught_up, self._lost_at = True, None
+                    self.caught_up, self._bus = True, bus
                 case Heard() if replayed is not None:
                     replayed = replayed.with_heard(heard)
                     continue
                 case Heard():
                     self._picture = self._picture.with_heard(heard)
+            self._vouched_at = time.monotonic()
             await self.changed()
 
     async def note(self, uid: ClaimUID, told: Told) -> None:

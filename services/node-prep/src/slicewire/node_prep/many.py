@@ -23,11 +23,10 @@ from slicewire.common.nvml.rooms import open_nvml
 from slicewire.common.nvml.simulated.fleet import STATE_FILE
 from slicewire.common.settings import BadSettings
 from slicewire.node_prep.settings import Settings
-from slicewire.node_prep.upkeep import Upkeep
 
-Build = Callable[[Settings, NvmlControl], Upkeep]
-"""The node-prep of one node."""
 Connect = Callable[[], AbstractAsyncContextManager[Bus]]
+Build = Callable[[Settings, NvmlControl], Callable[[Connect], Awaitable[None]]]
+"""The node-prep of one node: it runs on the bus it is given."""
 _Handlers = Mapping[Endpoint[Any, Any], Callable[[Any], Awaitable[Any]]]
 
 
@@ -80,7 +79,7 @@ class Fleet:
         own = of_node(self._settings, node)
         with closing(await asyncio.to_thread(open_nvml, own.nvml)) as nvml:
             answering = _Answering(bus, self._answering[node])
-            await self._build(own, nvml).run(lambda: nullcontext(answering), nullcontext())
+            await self._build(own, nvml)(lambda: nullcontext(answering))
 
 
 class _Answering(ThroughBus):

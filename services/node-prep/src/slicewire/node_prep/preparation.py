@@ -11,14 +11,16 @@ from pathlib import Path
 
 from slicewire.common import telemetry
 from slicewire.common.logs import Log
-from slicewire.common.model import ClaimUID, TraceParent
+from slicewire.common.model import ClaimUID, DeviceName, TraceParent
 from slicewire.node_prep import files
 from slicewire.node_prep.core import cdi
 from slicewire.node_prep.core.checkpoint import Checkpoint
 from slicewire.node_prep.core.entry import Asker, Entry
+from slicewire.node_prep.core.leftovers import devices_in
 from slicewire.node_prep.core.lifecycle import State
 from slicewire.node_prep.core.plan import PreparePlan
 from slicewire.node_prep.core.refusal import PrepareRefusal
+from slicewire.node_prep.core.steps import Step
 from slicewire.node_prep.executors.port import Executors
 from slicewire.node_prep.journal import Journal
 from slicewire.node_prep.saga import Saga
@@ -31,6 +33,7 @@ class Preparation:
         self._journal = journal
         self._saga = Saga(journal, executors)
         self._cdi_root = cdi_root
+        self._strays: frozenset[ClaimUID] = frozenset()
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -39,7 +42,7 @@ class Preparation:
     async def prepare(self, plan: PreparePlan, asked_by: Asker, trace: TraceParent) -> PrepareRefusal | None:
         """Raises `DiskFault`. The devices are reserved before anything is waited for."""
         uid = plan.claim.uid
-        self._journal.note(self.checkpoint.with_reserved(plan, asked_by, trace))
+        self._reserve(plan, asked_by, trace)
         async with AsyncExitStack() as undo:
             undo.push_async_callback(self._give_up, uid)
             refusal = await self._saga.forwards(uid)
@@ -48,6 +51,11 @@ class Preparation:
             await self._record(uid, self.checkpoint.with_prepared(uid))
             undo.pop_all()
         return None
+
+    async def sweep_up(self, plan: PreparePlan, asked_by: Asker) -> PrepareRefusal | None:
+        """Remove what was prepared by this plan, of which only the CDI file is known. Raises `DiskFault`."""
+        self._reserve(plan, asked_by, TraceParent(""))
+        return await self.remove(plan.claim.uid)
 
     async def restore(self, uid: ClaimUID) -> PrepareRefusal | None:
         """What a reboot or another hand took is made again; what is there is left alone. Raises
@@ -82,19 +90,60 @@ class Preparation:
             refusal = await self.remove(entry.plan.claim.uid)
             if refusal is not None:
                 _log.warning("claim not undone yet", claim=entry.plan.claim, reason=refusal.reason)
+        present = await asyncio.to_thread(files.names, self._cdi_root)
+        self._strays = cdi.strays(self.checkpoint.entries, present)
 
     def unfinished(self) -> tuple[Entry, ...]:
         """Claims that are over and could not be undone."""
         return self.checkpoint.in_state(State.UNDOING)
 
-    async def strays(self) -> frozenset[ClaimUID]:
-        """Claims with a CDI file of ours and no entry: their checkpoint was lost. Raises `DiskFault`."""
-        found = map(cdi.claim_of, await asyncio.to_thread(files.names, self._cdi_root))
-        return frozenset(uid for uid in found if uid is not None and self.checkpoint.entry(uid) is None)
+    def lapsed(self) -> tuple[Entry, ...]:
+        """Claims that were prepared and of which something is missing now."""
+        return tuple(entry for entry in self._completed() if not entry.is_whole)
+
+    @property
+    def has_processes(self) -> bool:
+        return any(entry.has_processes for entry in self._completed())
+
+    async def ended(self) -> tuple[tuple[Entry, Step], ...]:
+        """Prepared claims and what has ended by itself of what was done for them."""
+        mortal = [(entry, step) for entry in self._completed() for step in entry.plan.steps if step.MAY_END]
+        return tuple([one for one in mortal if not await self._saga.is_still_there(*one)])
+
+    async def end_orphans(self) -> None:
+        """On start, while nobody asks: what runs for no claim of the journal is ended. Where the journal
+        was lost, it may be a stray's."""
+        if not self.strays:
+            refusal = await self._saga.end_orphans()
+            if refusal is not None:
+                _log.warning("not ended yet", reason=refusal.reason)
+
+    @property
+    def strays(self) -> frozenset[ClaimUID]:
+        """Claims with a CDI file of ours and no entry: their checkpoint was lost. The file is the last
+        step of a plan, so that all others were done too."""
+        return self._strays - frozenset(self.checkpoint.entries)
+
+    async def stray_devices(self, uid: ClaimUID) -> tuple[DeviceName, ...]:
+        """Those named in its CDI file; none where it cannot be read. Raises `DiskFault`."""
+        data = await asyncio.to_thread(files.read, self._cdi_root / cdi.file_name(uid))
+        return () if data is None else devices_in(uid, data)
 
     async def delete_spec(self, uid: ClaimUID) -> None:
         """Raises `DiskFault`."""
         await asyncio.to_thread(files.delete, self._cdi_root / cdi.file_name(uid))
+        self._strays -= {uid}
+
+    def _reserve(self, plan: PreparePlan, asked_by: Asker, trace: TraceParent) -> None:
+        """Nothing is waited for. What is taken over of a stray is looked for, and is not in its way."""
+        uid = plan.claim.uid
+        was_lost = uid in self.strays
+        reserved = self.checkpoint.with_reserved(plan, asked_by, trace)
+        self._journal.note(reserved.with_all_begun(uid) if was_lost else reserved)
+        self._strays -= {uid}
+
+    def _completed(self) -> tuple[Entry, ...]:
+        return self.checkpoint.in_state(State.COMPLETED)
 
     async def _give_up(self, uid: ClaimUID) -> None:
         try:

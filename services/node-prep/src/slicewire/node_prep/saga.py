@@ -18,7 +18,7 @@ from slicewire.node_prep.core.entry import BEGUN, UNTOUCHED, Entry, Progress, St
 from slicewire.node_prep.core.refusal import PrepareRefusal, Why
 from slicewire.node_prep.core.steps import Notes, Step
 from slicewire.node_prep.executors.gpus import refusal
-from slicewire.node_prep.executors.port import Executor, Executors
+from slicewire.node_prep.executors.port import Executor, Executors, KeepsProcesses
 from slicewire.node_prep.files import DiskFault
 from slicewire.node_prep.journal import Journal
 
@@ -48,6 +48,25 @@ class Saga:
             if refused is not None:
                 await self._journal.flush()
                 return refused
+        return None
+
+    async def is_still_there(self, entry: Entry, step: Step) -> bool:
+        """False where it was done and is not there now; what cannot be seen now is not known to be gone."""
+        progress = entry.at(entry.plan.steps.index(step))
+        if progress.stage is not Stage.DONE:
+            return True
+        return await _asked(self._executor(step).found, step, entry.plan, progress.notes) is not False
+
+    async def end_orphans(self) -> PrepareRefusal | None:
+        """What runs for no step of any claim."""
+        known = tuple(
+            step for entry in self._journal.checkpoint.entries.values() for step in entry.plan.steps
+        )
+        for executor in self._executors.values():
+            if isinstance(executor, KeepsProcesses):
+                refused = await _asked(executor.end_all_but, known)
+                if refused is not None:
+                    return refused
         return None
 
     async def _make_true(self, uid: ClaimUID, index: int, step: Step) -> PrepareRefusal | None:

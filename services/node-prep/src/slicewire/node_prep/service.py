@@ -7,22 +7,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, closing
 from typing import Any, TypeVar
 
 from slicewire.common import telemetry
 from slicewire.common.logs import Log
 from slicewire.common.messages import PreparedDevice
 from slicewire.common.model import ClaimUID, TraceParent
+from slicewire.common.settings import BadSettings
+from slicewire.node_prep.allocations import Allocations
 from slicewire.node_prep.core.entry import Asker, Entry
+from slicewire.node_prep.core.lifecycle import State
 from slicewire.node_prep.core.node import Allocation, Claim
-from slicewire.node_prep.core.plan import gpu_of, plan, wrong_claim
+from slicewire.node_prep.core.plan import gpus_of, plan, wrong_claim
 from slicewire.node_prep.core.refusal import PrepareRefusal, Why
 from slicewire.node_prep.files import DiskFault
 from slicewire.node_prep.hearing import Hearing
 from slicewire.node_prep.locks import Locks
 from slicewire.node_prep.preparation import Preparation
 from slicewire.node_prep.telling import Refused, prepared_devices
+from slicewire.node_prep.turns import Turns
 
 T = TypeVar("T")
 Headers = Mapping[str, str]
@@ -32,18 +36,36 @@ _log = Log("node-prep")
 class NodePrep:
     """`prepare` and `unprepare` may be asked at any time, in any number, by anybody, and again."""
 
-    def __init__(self, hearing: Hearing, preparation: Preparation, ledger_wait_seconds: float) -> None:
+    def __init__(
+        self, hearing: Hearing, preparation: Preparation, turns: Turns, allocations: Allocations
+    ) -> None:
         self.refused: dict[ClaimUID, Refused] = {}
         self._hearing = hearing
         self._preparation = preparation
-        self._ledger_wait_seconds = ledger_wait_seconds
+        self._turns = turns
+        self._allocations = allocations
         self._locks = Locks()
+        self._first_turn: AsyncExitStack
         self._work: asyncio.TaskGroup
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
-        """Questions are answered while this is open."""
-        async with asyncio.TaskGroup() as self._work:
+        """It begins with a turn of ours, for putting right what was left half done. Raises `BadSettings`
+        where no turn can be had."""
+        with closing(self._turns):
+            try:
+                self._turns.open()
+            except DiskFault as fault:
+                raise BadSettings(f"node-prep cannot keep its state: {fault}") from fault
+            async with AsyncExitStack() as self._first_turn, asyncio.TaskGroup() as self._work:
+                await self._first_turn.enter_async_context(self._turns.taken(_nothing))
+                yield
+
+    @asynccontextmanager
+    async def answering(self, doors: AbstractAsyncContextManager[None]) -> AsyncIterator[None]:
+        """Questions may come from now on: the first turn is over once the doors are open."""
+        async with doors:
+            await self._first_turn.aclose()
             yield
 
     async def prepare(
@@ -65,6 +87,14 @@ class NodePrep:
             _log.warning("claim not unprepared", claim=claim, why=refusal.why, reason=refusal.reason)
         return refusal
 
+    async def finish(self, claim: Claim) -> PrepareRefusal | None:
+        """What could not be undone is undone, if it can be now."""
+        return await self._finished(self._finish(claim), claim)
+
+    async def sweep_up(self, claim: Claim, allocation: Allocation) -> PrepareRefusal | None:
+        """Remove what is left of a claim that is over: `allocation` is what is known of it."""
+        return await self._finished(self._sweep_up(claim, allocation), claim)
+
     async def forget_refused(self, is_over: Callable[[ClaimUID], bool]) -> None:
         """What kept a claim from its devices is no news once it has none."""
         over = [uid for uid in self.refused if is_over(uid)]
@@ -79,51 +109,51 @@ class NodePrep:
 
     async def _prepare(self, claim: Claim, asked_by: Asker, context: Headers) -> Entry | PrepareRefusal:
         async with self._locks.holding(f"claim {claim.uid}"):
-            entry = self._preparation.checkpoint.completed(claim.uid)
-            allocation = self._hearing.node.allocation(claim.uid)
-            if allocation is None and entry is None:
-                found = await self._allocation(claim)
-                if isinstance(found, PrepareRefusal):
-                    return found
-                allocation = found
-            trace = _trace(allocation, entry)
-            with telemetry.span(
-                "prepare claim",
-                kind=telemetry.Kind.CONSUMER,
-                parent={"traceparent": trace} if trace else context,
-                links=(context,),
-                claim_uid=claim.uid,
-                claim=f"{claim.namespace}/{claim.name}",
-                node=self._hearing.node.name,
-            ) as span:
-                done = await _or_refused(self._settled(allocation, entry, asked_by))
-                if isinstance(done, PrepareRefusal):
-                    span.failed(done.reason)
-                    self.refused[claim.uid] = Refused(claim, done.reason, telemetry.traceparent() or trace)
-                else:
-                    span.tell(devices=done.plan.device_names)
-                    self.refused.pop(claim.uid, None)
-            await self._hearing.changed()
-            return done
+            await self._look_up()
+            is_prepared = self._preparation.checkpoint.completed(claim.uid) is not None
+            allocation = await self._allocations.of(claim, is_prepared=is_prepared)
+            if isinstance(allocation, PrepareRefusal):
+                return allocation
+            async with self._turn():
+                return await self._traced(claim, allocation, asked_by, context)
 
-    async def _allocation(self, claim: Claim) -> Allocation | PrepareRefusal:
-        """The kubelet may be faster than the bus: wait a moment for what the claim was given."""
-        hearing = self._hearing
-        await hearing.wait_for(lambda node: node.allocation(claim.uid) is not None, self._ledger_wait_seconds)
-        allocation = hearing.node.allocation(claim.uid)
-        if allocation is not None:
-            return allocation
-        if other := hearing.node.named_like(claim):
-            return PrepareRefusal(
-                Why.REPLACED_CLAIM,
-                f"claim {claim.namespace}/{claim.name} was replaced:"
-                f" in the ledger of node {hearing.node.name} its UID is {other.claim.uid}, not {claim.uid}",
-            )
-        late = "" if hearing.caught_up else "; the bus has not been heard to the end yet"
-        return PrepareRefusal(
-            Why.UNKNOWN_CLAIM,
-            f"no allocation for claim {claim} in the ledger of node {hearing.node.name}{late}",
-        )
+    async def _traced(
+        self, claim: Claim, allocation: Allocation | None, asked_by: Asker, context: Headers
+    ) -> Entry | PrepareRefusal:
+        entry = self._preparation.checkpoint.completed(claim.uid)
+        trace = _trace(allocation, entry)
+        with telemetry.span(
+            "prepare claim",
+            kind=telemetry.Kind.CONSUMER,
+            parent={"traceparent": trace} if trace else context,
+            links=(context,),
+            claim_uid=claim.uid,
+            claim=f"{claim.namespace}/{claim.name}",
+            node=self._hearing.node.name,
+        ) as span:
+            done = await _or_refused(self._settled(allocation, entry, asked_by))
+            if isinstance(done, PrepareRefusal):
+                span.failed(done.reason)
+                self.refused[claim.uid] = Refused(claim, done.reason, telemetry.traceparent() or trace)
+            else:
+                span.tell(devices=done.plan.device_names)
+                self.refused.pop(claim.uid, None)
+        await self._hearing.changed()
+        return done
+
+    def _turn(self) -> AbstractAsyncContextManager[None]:
+        return self._turns.taken(self._take_over)
+
+    async def _look_up(self) -> None:
+        """What another instance has done since we looked last is known after this."""
+        if not self._turns.was_last_ours():
+            async with self._turn():
+                pass
+
+    async def _take_over(self) -> None:
+        """Nobody is at work while a turn begins: what is half done was left by one who died."""
+        await self._preparation.resume()
+        await self._hearing.changed()
 
     async def _settled(
         self, allocation: Allocation | None, entry: Entry | None, asked_by: Asker
@@ -131,7 +161,8 @@ class NodePrep:
         driver = self._hearing.node.driver
         if entry is not None and (allocation is None or entry.plan.is_for(allocation, driver)):
             return await self._again(entry, asked_by)
-        assert allocation is not None, "a claim without an entry was found in the ledger"
+        if allocation is None:
+            return PrepareRefusal(Why.BUSY, "the claim was unprepared while it was asked for: ask again")
         left = self._preparation.checkpoint.entry(allocation.claim.uid)
         if left is not None:  # other devices than it has now, or a failure that could not be undone
             refusal = await self._remove(left)
@@ -150,7 +181,7 @@ class NodePrep:
 
     async def _anew(self, allocation: Allocation, asked_by: Asker) -> Entry | PrepareRefusal:
         uid = allocation.claim.uid
-        async with self._locks.holding(*(gpu_of(result.device) for result in allocation.results)):
+        async with self._locks.holding(*gpus_of(allocation, self._hearing.node)):
             # Between the look at who holds what and the reservation, nothing is waited for.
             node, holders = self._hearing.node, self._preparation.checkpoint.holders(but=uid)
             made = plan(allocation, node, holders)
@@ -164,7 +195,7 @@ class NodePrep:
         return self._preparation.checkpoint.entries[uid]
 
     async def _unprepare(self, claim: Claim, asked_by: Asker, context: Headers) -> PrepareRefusal | None:
-        async with self._locks.holding(f"claim {claim.uid}"):
+        async with self._locks.holding(f"claim {claim.uid}"), self._turn():
             self.refused.pop(claim.uid, None)
             entry = self._preparation.checkpoint.entry(claim.uid)
             if entry is None:
@@ -190,13 +221,39 @@ class NodePrep:
             _log.info("claim unprepared", claim=entry.plan.claim, devices=entry.plan.device_names)
             return None
 
+    async def _finish(self, claim: Claim) -> PrepareRefusal | None:
+        async with self._locks.holding(f"claim {claim.uid}"), self._turn():
+            entry = self._preparation.checkpoint.entry(claim.uid)
+            if entry is None or entry.state is not State.UNDOING:
+                return None
+            return await self._remove(entry)
+
+    async def _sweep_up(self, claim: Claim, allocation: Allocation) -> PrepareRefusal | None:
+        gpus = gpus_of(allocation, self._hearing.node)
+        async with (
+            self._locks.holding(f"claim {claim.uid}"),
+            self._turn(),
+            self._locks.holding(*gpus),
+        ):
+            if self._preparation.checkpoint.entry(claim.uid) is not None:
+                return None
+            holders = self._preparation.checkpoint.holders(but=claim.uid)
+            made = plan(allocation, self._hearing.node, holders)
+            if isinstance(made, PrepareRefusal):
+                return made
+            return await self._preparation.sweep_up(made, Asker.BUS)
+
     async def _remove(self, entry: Entry) -> PrepareRefusal | None:
         async with self._gpus_of(entry):
             return await self._preparation.remove(entry.plan.claim.uid)
 
     def _gpus_of(self, entry: Entry) -> AbstractAsyncContextManager[None]:
         """Nobody else works with these GPUs meanwhile."""
-        return self._locks.holding(*map(gpu_of, entry.plan.device_names))
+        return self._locks.holding(*entry.plan.gpus)
+
+
+async def _nothing() -> None:
+    """The state is read when work begins."""
 
 
 async def _or_refused(work: Coroutine[Any, Any, T]) -> T | PrepareRefusal:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -24,6 +24,9 @@ class Settings(NodeAgentSettings, frozen=True, kw_only=True):
     """Where the kubelet looks for plugins."""
     cdi_root: str = "/var/run/cdi"
     """Where container runtimes look for CDI specs."""
+    mps: Literal["process", "pod", "off"] = "process"
+    """How MPS control daemons run: as processes that this one starts, or not at all. `pod` is refused: it
+    takes rights in Kubernetes that a node has not."""
     ledger_wait_seconds: Annotated[float, msgspec.Meta(ge=0)] = 5.0
     """How long a question waits for the ledger to have its claim."""
     instance: Annotated[str, msgspec.Meta(pattern=r"^([A-Za-z0-9][A-Za-z0-9.-]*)?$", max_length=253)] = ""
@@ -36,6 +39,10 @@ class Settings(NodeAgentSettings, frozen=True, kw_only=True):
     for the pod's service account. Empty: nowhere, the node needs no credentials."""
     host_driver_root: str = ""
     """Where it is installed as seen from the host; empty: at the same place."""
+    host_root: str = "/"
+    """The root of the host as seen from here: its `modprobe` loads vfio-pci where it is not loaded yet."""
+    vfio_wait_seconds: Annotated[float, msgspec.Meta(ge=0, le=60)] = 60.0
+    """How long a GPU for a virtual machine is waited for while somebody uses it; others do not wait."""
     nodes: str = ""
     """Names of the simulated nodes that this process serves, with commas between them; `nvml_state` is then
     the folder that holds a folder of each. Empty: the one node `node_name`."""

@@ -15,10 +15,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from slicewire.node_prep.files import DiskFault, make
+from slicewire.node_prep.files import DiskFault
 
 _TOKEN_BYTES = 16
 _OURS_ALONE = 0o600
+_FOLDER_MODE = 0o750
 
 
 class Turns:
@@ -33,7 +34,10 @@ class Turns:
 
     def open(self) -> None:
         """Raises `DiskFault`."""
-        make(self._folder)
+        try:
+            self._folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+        except OSError as error:
+            raise DiskFault(f"making {self._folder}: {error.strerror or error}") from error
         self._gate = _opened(self._folder / "gate.lock")
         self._room = _opened(self._folder / "turn.lock")
 

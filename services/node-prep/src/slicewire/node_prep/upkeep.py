@@ -1,7 +1,7 @@
 """Keep the node and the bus in step, for as long as we run and whatever comes and goes.
 
-What was released over the bus is unprepared; what a lost checkpoint left behind is taken up again
-or removed; what is true is told. Everything is compared, nothing remembered.
+What was released is unprepared, what is left of claims that are no more is removed (leftovers.py), what
+is true is told. Everything is compared, nothing remembered.
 """
 
 from __future__ import annotations
@@ -12,20 +12,21 @@ from contextlib import AbstractAsyncContextManager
 
 from slicewire.common.bus.port import Bus, BusUnavailable
 from slicewire.common.logs import Log
-from slicewire.common.model import ClaimUID
 from slicewire.common.settings import BadSettings
 from slicewire.node_prep import telling
 from slicewire.node_prep.core.entry import Asker
 from slicewire.node_prep.core.lifecycle import State
-from slicewire.node_prep.core.node import Claim, Node
-from slicewire.node_prep.core.refusal import PrepareRefusal
 from slicewire.node_prep.files import DiskFault
 from slicewire.node_prep.hearing import Hearing
+from slicewire.node_prep.leftovers import Leftovers
 from slicewire.node_prep.preparation import Preparation
 from slicewire.node_prep.requests import endpoints
 from slicewire.node_prep.service import NodePrep
+from slicewire.node_prep.supervising import Supervision
 
 _RETRY_SECONDS = 1.0
+_LONGEST_RETRY_SECONDS = 60.0
+_SWEEP_SECONDS = 180.0
 _log = Log("node-prep")
 
 
@@ -36,8 +37,8 @@ class Upkeep:
         self._node_prep = node_prep
         self._hearing = hearing
         self._preparation = preparation
-        self._heir = heir
-        self._strays: frozenset[ClaimUID] = frozenset()
+        self._leftovers = Leftovers(node_prep, hearing, preparation, heir)
+        self._supervision = Supervision(node_prep, hearing, preparation)
         self._is_open = False
 
     def is_ready(self) -> bool:
@@ -54,6 +55,7 @@ class Upkeep:
             async with kubelet:
                 self._is_open = True
                 tasks.create_task(self.in_step())
+                tasks.create_task(self._supervision.run())
                 await self.on_the_bus(connect)
 
     async def resume(self) -> None:
@@ -67,10 +69,12 @@ class Upkeep:
     async def _resume(self) -> None:
         await self._preparation.resume()
         for entry in self._preparation.checkpoint.in_state(State.COMPLETED):
+            if entry.has_processes:  # which may take seconds to start: looked after while others are served
+                continue
             refusal = await self._preparation.restore(entry.plan.claim.uid)
             if refusal is not None:  # the driver may come later; so does the kubelet's next question
                 _log.warning("claim not restored", claim=entry.plan.claim, reason=refusal.reason)
-        self._strays = await self._preparation.strays()
+        await self._preparation.end_orphans()
 
     async def on_the_bus(self, connect: Callable[[], AbstractAsyncContextManager[Bus]]) -> None:
         """Hear, answer and tell, on one connection after the other."""
@@ -84,44 +88,14 @@ class Upkeep:
                 _log.warning("bus lost, starting over", reason=str(lost.exceptions[0]))
 
     async def in_step(self) -> None:
-        """Do what each change asks for; what could not be done is tried again without one."""
-        seen, all_done = 0, True
+        """Do what each change asks for, and look for leftovers every few minutes; what could not be done
+        is tried again without a change, less and less often."""
+        seen, retry, pause = 0, _RETRY_SECONDS, _RETRY_SECONDS
         while True:
-            seen = await self._hearing.next_change(seen, None if all_done else _RETRY_SECONDS)
-            node = self._hearing.node
-            if node.allocations is not None:
-                all_done = await self._unprepare_released(node) and await self._take_up_strays(node)
-
-    async def _unprepare_released(self, node: Node) -> bool:
-        """The kubelet's claims wait for the kubelet: their containers may still run."""
-        await self._node_prep.forget_refused(node.has_released)
-        refusals = [
-            await self._node_prep.unprepare(entry.plan.claim, Asker.BUS, {})
-            for uid, entry in self._preparation.checkpoint.entries.items()
-            if entry.asked_by is Asker.BUS and entry.state is State.COMPLETED and node.has_released(uid)
-        ]
-        return all(refusal is None for refusal in refusals)
-
-    async def _take_up_strays(self, node: Node) -> bool:
-        for uid in sorted(self._strays):
-            if await self._taken_up(uid, node):
-                self._strays -= {uid}
-        return not self._strays
-
-    async def _taken_up(self, uid: ClaimUID, node: Node) -> bool:
-        if self._preparation.checkpoint.entry(uid) is not None:
-            return True
-        allocation = node.allocation(uid)
-        if allocation is not None:
-            done = await self._node_prep.prepare(allocation.claim, self._heir, {})
-            return not isinstance(done, PrepareRefusal)
-        try:
-            await self._preparation.delete_spec(uid)
-        except DiskFault as fault:
-            _log.error("stray CDI file not removed", claim_uid=uid, reason=str(fault))
-            return False
-        _log.info("stray CDI file removed", claim=Claim(uid=uid))
-        return True
+            seen = await self._hearing.next_change(seen, pause)
+            done = await self._leftovers.removed()
+            retry = _RETRY_SECONDS if done else min(2 * retry, _LONGEST_RETRY_SECONDS)
+            pause = _SWEEP_SECONDS if done else retry
 
     async def _tell(self, bus: Bus) -> None:
         seen, all_told = -1, True

@@ -38,12 +38,15 @@ class HealthWatch:
         seen, said, due = 0, None, time.monotonic()
         while not self._is_over:
             report = self._report()
-            now = time.monotonic()
-            if report is not None and (report != said or now >= due):
-                said, due = report, now + self._rhythm.refresh_seconds
+            is_due = time.monotonic() >= due
+            if report is not None and (report != said or is_due):
                 yield report
-            left = max(0.0, due - time.monotonic()) if said is not None else self._rhythm.refresh_seconds
-            seen = await self._hearing.next_change(seen, left)
+            if is_due:
+                due = time.monotonic() + self._rhythm.refresh_seconds
+            said = report
+            seen = await self._hearing.next_change(seen, max(0.0, due - time.monotonic()))
+            if time.monotonic() >= due:
+                await self._hearing.is_live()
 
     async def end(self) -> None:
         """Every listener is let go, so that nobody has to wait for them."""

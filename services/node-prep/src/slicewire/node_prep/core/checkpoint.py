@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import msgspec
 
 from slicewire.common.model import ClaimUID, TraceParent
-from slicewire.node_prep.core.entry import Asker, Entry, Progress, Stage
+from slicewire.node_prep.core.entry import BEGUN, Asker, Entry, Progress, Stage
 from slicewire.node_prep.core.holding import Holding
 from slicewire.node_prep.core.lifecycle import Move, State, after
 from slicewire.node_prep.core.plan import PreparePlan
@@ -42,10 +42,6 @@ class Checkpoint(msgspec.Struct, frozen=True):
             if not planned.admin_access
         )
 
-    def wanted_by_others(self, step: Step, but: ClaimUID) -> bool:
-        """Whether another claim relies on the same step having been done."""
-        return self.notes_of_others(step, but) is not None
-
     def notes_of_others(self, step: Step, but: ClaimUID) -> Notes | None:
         """What another claim knows of the same step, which it has done and still wants."""
         for uid, entry in self.entries.items():
@@ -60,6 +56,12 @@ class Checkpoint(msgspec.Struct, frozen=True):
         uid = plan.claim.uid
         state = after(self._state(uid), Move.RESERVE)
         return self._with(uid, Entry(state=state, plan=plan, asked_by=asked_by, trace=trace))
+
+    def with_all_begun(self, uid: ClaimUID) -> Checkpoint:
+        """Every step was done, or may have been: what was known of it is lost."""
+        entry = self.entries[uid]
+        begun = tuple(BEGUN for _ in entry.plan.steps)
+        return self._with(uid, msgspec.structs.replace(entry, progress=begun))
 
     def with_progress(self, uid: ClaimUID, index: int, progress: Progress) -> Checkpoint:
         return self._with(uid, self.entries[uid].with_progress(index, progress))

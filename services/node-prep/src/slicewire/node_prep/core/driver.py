@@ -113,3 +113,9 @@ class DriverAbsent(Kernel, frozen=True):
     """There is no usable driver now. It may come later."""
 
     reason: str
+
+
+def bus_id(as_nvml_writes: str) -> str:
+    """`00000000:1A:00.0` is sysfs's `0000:1a:00.0`."""
+    domain, _, rest = as_nvml_writes.lower().partition(":")
+    return f"{domain[-4:]}:{rest}"

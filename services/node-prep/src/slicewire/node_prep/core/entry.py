@@ -55,6 +55,11 @@ class Entry(Object, frozen=True):
         return ((step, self.at(index)) for index, step in enumerate(self.plan.steps))
 
     @property
+    def has_processes(self) -> bool:
+        """Whether something that is done for it may end by itself."""
+        return any(step.MAY_END for step in self.plan.steps)
+
+    @property
     def is_whole(self) -> bool:
         """Everything that was planned is there, as far as is known."""
         return all(progress.stage is Stage.DONE for _, progress in self.steps())

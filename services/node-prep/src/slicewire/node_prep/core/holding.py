@@ -9,8 +9,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from slicewire.common.model.naming import GpuName, MigName, VfioName, parsed
-from slicewire.node_prep.core.hardware import PlannedDevice
+from slicewire.node_prep.core.hardware import Partition, PlannedDevice, of_one_gpu
 from slicewire.node_prep.core.node import Claim
 from slicewire.node_prep.core.refusal import PrepareRefusal, Why
 
@@ -61,11 +60,6 @@ def _conflicting(planned: PlannedDevice, claim: Claim) -> PrepareRefusal:
 
 def _overlap(one: PlannedDevice, other: PlannedDevice) -> bool:
     """Parts of one GPU go together (its counters see to their places); anything else of one GPU does not."""
-    names = parsed(one.device), parsed(other.device)
-    match names:
-        case (MigName(), MigName()):
-            return False
-        case (GpuName() | MigName() | VfioName() as a, GpuName() | MigName() | VfioName() as b):
-            return a.number == b.number
-        case _:
-            return False
+    if isinstance(one.hardware, Partition) and isinstance(other.hardware, Partition):
+        return False
+    return of_one_gpu(one.hardware, other.hardware)

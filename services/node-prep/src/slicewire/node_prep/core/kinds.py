@@ -9,35 +9,30 @@ from slicewire.node_prep.core.config import (
     GpuConfig,
     GpuSharing,
     Interval,
-    MigDeviceConfig,
-    Strategy,
     TimeSlicingConfig,
-    VfioDeviceConfig,
 )
-from slicewire.node_prep.core.hardware import FullGpu, Partition, PlannedDevice
-from slicewire.node_prep.core.refusal import PrepareRefusal, Why
+from slicewire.node_prep.core.hardware import FullGpu, Partition, PlannedDevice, VfioFunction
+from slicewire.node_prep.core.refusal import PrepareRefusal
 from slicewire.node_prep.core.steps import (
+    BindToVfio,
     CreateComputeInstance,
     CreateGpuInstance,
     FindGpu,
+    FindIommuGroup,
     FindPartition,
     SetTimeSlice,
     Step,
+    TakeFromDriver,
     TurnMigModeOff,
     TurnMigModeOn,
+    TurnPersistenceOff,
 )
 
 
 def steps(planned: PlannedDevice) -> tuple[Step, ...] | PrepareRefusal:
-    """All but the CDI file, which the devices of a claim have together."""
+    """All but the MPS control daemons and the CDI file, which the devices of a claim have together."""
     if planned.admin_access:
         return _to_look_at(planned)
-    if _strategy(planned.config) == Strategy.MPS:
-        return PrepareRefusal(
-            Why.UNSUPPORTED,
-            f"device {planned.device}: sharing.strategy MPS cannot be applied yet:"
-            " leave out sharing to have the device alone",
-        )
     match planned.hardware:
         case FullGpu(uuid):
             return (TurnMigModeOff(gpu=uuid), *_time_slice(uuid, planned.config))
@@ -49,6 +44,13 @@ def steps(planned: PlannedDevice) -> tuple[Step, ...] | PrepareRefusal:
             )
         case Partition():
             return _to_look_at(planned)
+        case VfioFunction(place):
+            return (
+                FindIommuGroup(pci_bus_id=place),
+                TurnPersistenceOff(pci_bus_id=place),
+                TakeFromDriver(pci_bus_id=place),
+                BindToVfio(pci_bus_id=place),
+            )
         case never:
             assert_never(never)
 
@@ -60,6 +62,8 @@ def _to_look_at(planned: PlannedDevice) -> tuple[Step, ...]:
             return (FindGpu(gpu=uuid),)
         case Partition(gpu, profile_id, start, uuid):
             return (FindPartition(gpu=gpu, profile_id=profile_id, start=start, uuid=uuid),)
+        case VfioFunction(place):
+            return (FindIommuGroup(pci_bus_id=place),)
         case never:
             assert_never(never)
 
@@ -70,13 +74,3 @@ def _time_slice(gpu: str, config: DeviceConfig) -> tuple[Step, ...]:
             return (SetTimeSlice(gpu=gpu, interval=Interval(interval)),)
         case _:
             return ()
-
-
-def _strategy(config: DeviceConfig) -> str:
-    match config:
-        case GpuConfig(sharing) | MigDeviceConfig(sharing):
-            return "" if sharing is None else sharing.strategy
-        case VfioDeviceConfig():
-            return ""
-        case never:
-            assert_never(never)

@@ -11,9 +11,9 @@ import re
 import msgspec
 
 from slicewire.common.model import Device, DeviceName, DeviceRequestAllocationResult, DriverName
-from slicewire.common.model.naming import parsed
+from slicewire.common.model.naming import GpuName, MigName, parsed
 from slicewire.common.model.struct import Object
-from slicewire.node_prep.core import hardware, kinds
+from slicewire.node_prep.core import hardware, kinds, mps
 from slicewire.node_prep.core.config import BadConfig, Configuration, read
 from slicewire.node_prep.core.hardware import PlannedDevice
 from slicewire.node_prep.core.holding import Holders, in_the_way
@@ -37,6 +37,11 @@ class PreparePlan(Object, frozen=True):
     def device_names(self) -> tuple[DeviceName, ...]:
         return tuple(dict.fromkeys(planned.device for planned in self.devices))
 
+    @property
+    def gpus(self) -> tuple[str, ...]:
+        """What its devices must be locked by."""
+        return tuple(lock for one in self.devices for lock in _locks(one.device, one.hardware.pci_bus_id))
+
     def is_for(self, allocation: Allocation, driver: DriverName) -> bool:
         """False when the claim has been given other devices since."""
         given = {
@@ -47,10 +52,24 @@ class PreparePlan(Object, frozen=True):
         return given == {(one.pool, one.device, one.share and one.share.id) for one in self.devices}
 
 
-def gpu_of(device: str) -> str:
-    """What a device must be locked by: all devices of one GPU have the same."""
-    name = parsed(device)
-    return device if name is None else f"gpu-{name.number}"
+def gpus_of(allocation: Allocation, node: Node) -> tuple[str, ...]:
+    """What the devices must be locked by: all devices of one GPU have a lock in common."""
+    published = ((result.device, node.devices.get(result.device)) for result in allocation.results)
+    return tuple(
+        lock
+        for name, device in published
+        for lock in _locks(name, "" if device is None else hardware.bus_id(device))
+    )
+
+
+def _locks(device: DeviceName, pci_bus_id: str) -> tuple[str, ...]:
+    """The name serves where no place is known; numbers of devices for virtual machines are others."""
+    match parsed(device):
+        case GpuName(number) | MigName(number):
+            name = f"gpu-{number}"
+        case _:
+            name = str(device)
+    return (name, f"pci-{pci_bus_id}") if pci_bus_id else (name,)
 
 
 def plan(allocation: Allocation, node: Node, holders: Holders) -> PreparePlan | PrepareRefusal:
@@ -74,7 +93,7 @@ def plan(allocation: Allocation, node: Node, holders: Holders) -> PreparePlan | 
     devices = _merged(planned)
     if isinstance(devices, PrepareRefusal):
         return devices
-    return _complete(allocation.claim, devices, node)
+    return _complete(allocation.claim, devices, node, holders)
 
 
 def wrong_claim(claim: Claim) -> PrepareRefusal | None:
@@ -87,14 +106,15 @@ def wrong_claim(claim: Claim) -> PrepareRefusal | None:
     )
 
 
-def _complete(claim: Claim, devices: tuple[PlannedDevice, ...], node: Node) -> PreparePlan | PrepareRefusal:
+def _complete(
+    claim: Claim, devices: tuple[PlannedDevice, ...], node: Node, holders: Holders
+) -> PreparePlan | PrepareRefusal:
     if not devices:
         return PrepareRefusal(
             Why.UNKNOWN_CLAIM, f"claim {claim} holds no device of {node.driver} on node {node.name}"
         )
     together: dict[Step, None] = {}
-    for device in devices:
-        steps = kinds.steps(device)
+    for steps in (*map(kinds.steps, devices), mps.steps(devices, holders)):
         if isinstance(steps, PrepareRefusal):
             return steps
         together |= dict.fromkeys(steps)

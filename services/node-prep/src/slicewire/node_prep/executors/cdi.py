@@ -6,7 +6,7 @@ from pathlib import Path
 
 from slicewire.common.model import ClaimUID
 from slicewire.node_prep import files
-from slicewire.node_prep.core import cdi
+from slicewire.node_prep.core import cdi, mpsclients
 from slicewire.node_prep.core.plan import PreparePlan
 from slicewire.node_prep.core.refusal import PrepareRefusal
 from slicewire.node_prep.core.steps import Notes, WriteCdiFile
@@ -17,9 +17,10 @@ _READABLE_BY_ALL = 0o644
 
 
 class WritesCdiFiles:
-    def __init__(self, driver: DriverRoot, cdi_root: Path) -> None:
+    def __init__(self, driver: DriverRoot, cdi_root: Path, mps_root: Path) -> None:
         self._driver = driver
         self._cdi_root = cdi_root
+        self._mps_root = mps_root
 
     def ready(self, step: WriteCdiFile, plan: PreparePlan) -> Notes | PrepareRefusal | None:
         """A file under this name is ours: the claim's UID is in it. It is written over."""
@@ -44,5 +45,5 @@ class WritesCdiFiles:
 
     def _content(self, plan: PreparePlan) -> bytes | PrepareRefusal:
         driver = self._driver.look()
-        spec = cdi.spec(plan, driver)
+        spec = cdi.spec(plan, driver, mpsclients.edits(plan, str(self._mps_root)))
         return spec if isinstance(spec, PrepareRefusal) else cdi.encode(spec)

@@ -6,8 +6,8 @@ Each call may be the second of its kind, after a kill at any point of the first;
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from slicewire.node_prep.core.plan import PreparePlan
 from slicewire.node_prep.core.refusal import PrepareRefusal
@@ -31,6 +31,14 @@ class Executor(Protocol[S_contra]):
 
     def found(self, step: S_contra, plan: PreparePlan, notes: Notes) -> bool | PrepareRefusal:
         """Whether it is still as it was done."""
+
+
+@runtime_checkable
+class KeepsProcesses(Protocol):
+    """What makes steps true that may end by themselves."""
+
+    def end_all_but(self, known: Sequence[PlanStep]) -> PrepareRefusal | None:
+        """What runs and was started for none of these is ended. Nobody is at work meanwhile."""
 
 
 Executors = Mapping[type[PlanStep], Executor[Any]]

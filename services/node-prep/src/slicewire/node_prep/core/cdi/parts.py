@@ -13,8 +13,9 @@ import msgspec
 from slicewire.common.model import DeviceName
 from slicewire.node_prep.core.cdi.document import CdiDeviceNode, ContainerEdits
 from slicewire.node_prep.core.cdi.hooks import symlinks
+from slicewire.node_prep.core.config import BackendPolicy, DeviceConfig, VfioDeviceConfig, VfioIommu
 from slicewire.node_prep.core.driver import DeviceNode, Driver, DriverAbsent, Kernel, SeenPartition
-from slicewire.node_prep.core.hardware import FullGpu, Partition, PlannedDevice
+from slicewire.node_prep.core.hardware import FullGpu, Partition, PlannedDevice, VfioFunction
 from slicewire.node_prep.core.refusal import PrepareRefusal, Why
 
 _ALL = "rwm"
@@ -40,8 +41,19 @@ def part_of(planned: PlannedDevice) -> Part:
     match planned.hardware:
         case FullGpu() | Partition() as hardware:
             return hardware
+        case VfioFunction(place):
+            return _for_a_machine(place, planned.config)
         case never:
             assert_never(never)
+
+
+def _for_a_machine(place: str, config: DeviceConfig) -> Passthrough:
+    iommu = (config.iommu if isinstance(config, VfioDeviceConfig) else None) or VfioIommu()
+    return Passthrough(
+        pci_bus_id=place,
+        prefer_iommufd=iommu.backend_policy == BackendPolicy.PREFER_IOMMU_FD,
+        with_api_device=iommu.enable_api_device,
+    )
 
 
 def edits_of(device: DeviceName, part: Part, node: Driver | DriverAbsent) -> ContainerEdits | PrepareRefusal:

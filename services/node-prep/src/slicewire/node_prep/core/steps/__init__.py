@@ -8,7 +8,20 @@ from slicewire.node_prep.core.steps.mig import (
     FindPartition,
     TurnMigModeOn,
 )
+from slicewire.node_prep.core.steps.mps import (
+    MakeMpsDirectories,
+    MpsDevice,
+    SetExclusiveMode,
+    StartMps,
+    daemon_name,
+)
 from slicewire.node_prep.core.steps.step import Notes, PlanStep
+from slicewire.node_prep.core.steps.vfio import (
+    BindToVfio,
+    FindIommuGroup,
+    TakeFromDriver,
+    TurnPersistenceOff,
+)
 
 Step = (
     FindGpu
@@ -18,19 +31,35 @@ Step = (
     | TurnMigModeOn
     | CreateGpuInstance
     | CreateComputeInstance
+    | FindIommuGroup
+    | TurnPersistenceOff
+    | TakeFromDriver
+    | BindToVfio
+    | MakeMpsDirectories
+    | SetExclusiveMode
+    | StartMps
     | WriteCdiFile
 )
 
 __all__ = [
+    "BindToVfio",
     "CreateComputeInstance",
     "CreateGpuInstance",
     "FindGpu",
+    "FindIommuGroup",
     "FindPartition",
+    "MakeMpsDirectories",
+    "MpsDevice",
     "Notes",
     "PlanStep",
+    "SetExclusiveMode",
     "SetTimeSlice",
+    "StartMps",
     "Step",
+    "TakeFromDriver",
     "TurnMigModeOff",
     "TurnMigModeOn",
+    "TurnPersistenceOff",
     "WriteCdiFile",
+    "daemon_name",
 ]

@@ -16,6 +16,8 @@ class PlanStep(Object, frozen=True, tag_field="step"):
 
     SURVIVES_REBOOT: ClassVar[bool] = False
     """Whether what was done may still be there on the next boot."""
+    MAY_END: ClassVar[bool] = False
+    """Whether what was done may end by itself, and is then done again: a process."""
 
     @property
     def what(self) -> str:

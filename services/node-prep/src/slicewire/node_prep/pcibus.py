@@ -1,0 +1,148 @@
+"""The door to the PCI bus of the kernel: which driver has which device, and who is to have it.
+
+It knows no rule about who may. A write that the kernel does not take is a refusal with the kernel's
+reason. All of it blocks: call it in a thread.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from slicewire.node_prep.core.passthrough import Function, Member, module_for, names_of
+from slicewire.node_prep.core.refusal import PrepareRefusal, Why
+
+_PAUSE_SECONDS = 0.05
+_WRITE = """
+import os, sys
+try:
+    os.write(os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND), sys.argv[2].encode())
+except OSError as error:
+    sys.exit(error.errno)
+"""
+
+
+class PciBus:
+    """`root` is the directory that holds `sys/` and `lib/modules/`."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._pci = root / "sys/bus/pci"
+        self._under_way: dict[str, subprocess.Popen[bytes]] = {}
+
+    def has(self, place: str) -> bool:
+        return self._device(place).is_dir()
+
+    def driver(self, place: str) -> str:
+        """Empty for none."""
+        return _target(self._device(place) / "driver")
+
+    def function(self, place: str) -> Function:
+        group = self._device(place) / "iommu_group"
+        return Function(
+            pci_bus_id=place,
+            driver=self.driver(place),
+            group=_target(group),
+            members=tuple(_member(path) for path in sorted((group / "devices").glob("*"))),
+            virtual_functions=int(_text(self._device(place) / "sriov_numvfs") or 0),
+        )
+
+    def vfio_nodes(self, place: str) -> tuple[str, ...]:
+        """The files of /dev by which a machine has it."""
+        device = self._device(place)
+        names = (path.name for path in sorted((device / "vfio-dev").glob("vfio*")))
+        group = _target(device / "iommu_group")
+        return (f"/dev/vfio/{group}", *(f"/dev/vfio/devices/{name}" for name in names))
+
+    def override(self, place: str) -> str:
+        """The only driver that may have this device; empty for any."""
+        given = _text(self._device(place) / "driver_override")
+        return "" if given == "(null)" else given
+
+    def vfio_module(self, place: str) -> str:
+        aliases = self._root / "lib/modules" / os.uname().release / "modules.alias"
+        return module_for(_text(self._device(place) / "modalias"), _text(aliases))
+
+    def has_module(self, module: str) -> bool:
+        return (self._root / "sys/module" / module).is_dir()
+
+    def driver_of(self, module: str) -> str:
+        """Empty where it is not there."""
+        return next((name for name in names_of(module) if (self._pci / "drivers" / name).is_dir()), "")
+
+    def reserve(self, place: str, driver: str) -> PrepareRefusal | None:
+        """Only this driver may have it from now on; any, for an empty name. Whoever hears of changes of
+        PCI devices is told: they may have it open, and only they can let go."""
+        refused = self._write(self._device(place) / "driver_override", f"{driver}\n", os.O_TRUNC)
+        if refused is None:
+            self._write(self._device(place) / "uevent", "change\n", 0)  # who misses it looks later
+        return refused
+
+    def bind(self, place: str, driver: str) -> PrepareRefusal | None:
+        return self._write(self._pci / "drivers" / driver / "bind", f"{place}\n", os.O_APPEND)
+
+    def is_unbinding(self, place: str) -> bool:
+        """An `unbind` is still under way."""
+        return place in self._under_way and self._under_way[place].poll() is None
+
+    def unbind(self, place: str, seconds: float, meanwhile: Callable[[], None]) -> PrepareRefusal | None:
+        """The kernel does not return before all have closed the device, and cannot be called off: so
+        another process waits for it, and we `seconds` at most."""
+        file = self._device(place) / "driver/unbind"
+        if not self.is_unbinding(place):
+            command = (sys.executable, "-I", "-S", "-c", _WRITE, str(file), f"{place}\n")
+            self._under_way[place] = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+        deadline = time.monotonic() + seconds
+        while (status := self._under_way[place].poll()) is None and time.monotonic() < deadline:
+            meanwhile()
+            with suppress(subprocess.TimeoutExpired):
+                self._under_way[place].wait(_PAUSE_SECONDS)
+        if status is None:
+            return PrepareRefusal(
+                Why.BUSY, f"driver {self.driver(place)} has not let go of {place} within {seconds:g} s"
+            )
+        del self._under_way[place]
+        return None if status == 0 else _refused(file, os.strerror(status))
+
+    def _device(self, place: str) -> Path:
+        return self._pci / "devices" / place
+
+    def _write(self, file: Path, text: str, how: int) -> PrepareRefusal | None:
+        """Never makes a file: what is not there, this kernel does not have."""
+        try:
+            descriptor = os.open(file, os.O_WRONLY | how)
+            try:
+                os.write(descriptor, text.encode())
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            return _refused(file, error.strerror or str(error))
+        return None
+
+
+def _member(path: Path) -> Member:
+    return Member(pci_bus_id=path.name, pci_class=_text(path / "class"), driver=_target(path / "driver"))
+
+
+def _refused(file: Path, reason: str) -> PrepareRefusal:
+    return PrepareRefusal(Why.DRIVER, f"writing {file}: {reason}")
+
+
+def _text(file: Path) -> str:
+    """Empty where it cannot be read: a device can go while we look."""
+    try:
+        return file.read_text(errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def _target(link: Path) -> str:
+    try:
+        return link.readlink().name
+    except OSError:
+        return ""

@@ -1,0 +1,28 @@
+"""A real kubelet keeps two instances of the driver registered, and goes on when the old one is gone."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cluster.daemons import Daemon
+from tests.cluster.kubectl import Kubectl, example
+from tests.cluster.slicewire import Parts
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]
+
+
+def test_pods_start_and_end_while_one_instance_replaces_the_other(parts: Parts, kubectl: Kubectl) -> None:
+    kubectl.apply(example("one-gpu-per-pod", lambda pod: None))
+    kubectl.await_pods("trainer-1", "trainer-2")
+    successor = Daemon("slicewire-node-prep-successor", parts.daemons["node-prep"].log.parent)
+    environ = parts._environ() | {"SLICEWIRE_NODE_PREP_INSTANCE": "successor"}
+    successor.start(parts._command("node-prep"), environ)
+    try:
+        parts.daemons["node-prep"].stop()
+        kubectl("delete", "pods", "trainer-1", "trainer-2", "--timeout=60s")
+        kubectl.apply(example("one-gpu-per-pod", lambda pod: None))
+        kubectl.await_pods("trainer-1", "trainer-2")
+        kubectl("delete", "pods", "trainer-1", "trainer-2", "--timeout=60s")
+    finally:
+        successor.stop()
+        parts.start("node-prep")
