@@ -176,8 +176,9 @@ def test_claims_that_share_a_gpu_and_not_all_gpus_are_in_conflict() -> None:
     refused = outcome(a_gpu(1), uid="claim-2", result={"share_id": "two"}, holders=holders_of(first))
     assert refused == PrepareRefusal(
         Why.CONFLICT,
-        f"conflicting configuration: {uuid_of(1)} has an MPS control daemon for {uuid_of(0)}, {uuid_of(1)}, of"
-        f" claim {a_claim()}; claims that share a GPU by MPS must share the same GPUs, with the same limits",
+        f"conflicting configuration: {uuid_of(1)} has an MPS control daemon for {uuid_of(0)}, {uuid_of(1)},"
+        f" of claim {a_claim()}; claims that share a GPU by MPS must share the same GPUs, with the same"
+        " limits",
     )
 
 

@@ -28,10 +28,10 @@ def test_turned_off_a_claim_is_told_by_which_setting() -> None:
 
 
 def test_pods_are_refused_with_the_reason() -> None:
-    with pytest.raises(BadSettings, match="SLICEWIRE_NODE_PREP_MPS='pod': .* a node may not write there"):
+    with pytest.raises(BadSettings, match=r"SLICEWIRE_NODE_PREP_MPS='pod': .* a node may not write there"):
         mps_here(settings(MPS="pod"))
 
 
 def test_anything_else_is_refused_with_the_choices() -> None:
-    with pytest.raises(BadSettings, match="MPS='daemonset'.*there are process, pod, off"):
+    with pytest.raises(BadSettings, match=r"MPS='daemonset'.*there are process, pod, off"):
         settings(MPS="daemonset")

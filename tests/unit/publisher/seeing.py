@@ -99,10 +99,10 @@ def reserving(pod: Pod) -> ResourceClaimConsumerReference:
 def see(cluster: Cluster, *objects: Any) -> list[Key]:
     known: tuple[watched.Kind[Any], ...] = (
         watched.NODES,
-        watched.CLASSES,
-        watched.CLAIMS,
+        watched.CLASSES[0],
+        watched.CLAIMS[0],
         watched.PODS,
-        watched.SLICES,
+        watched.SLICES[0],
         *watched.TAINT_RULES,
     )
     kinds: dict[type, watched.Kind[Any]] = {each.type: each for each in known}

@@ -27,12 +27,13 @@ from slicewire.common.model import (
     ResourceClaim,
 )
 from slicewire.publisher import watched
-from slicewire.publisher.cluster import Cluster, FactKey, PodKey, PoolKey, is_from_kubernetes
+from slicewire.publisher.cluster import ClassKey, Cluster, FactKey, PodKey, PoolKey, is_from_kubernetes
 from slicewire.publisher.core.pods import Pod
 from slicewire.publisher.core.slices import desired_slices
 from tests.unit.publisher.seeing import a_claim, a_node, a_pod, an_allocation, answer, hear, meta, see
 from tests.unit.publisher.storing import DRIVER, NODE, POOL, a_pool, edited
 
+CLASS_KEYS = [ClassKey(name) for name in ("gpu.nvidia.com", "mig.nvidia.com", "vfio.gpu.nvidia.com")]
 POOL_KEY = PoolKey(NODE, DRIVER)
 POD_KEY = PodKey("default", "pod")
 CLAIM_KEY = FactKey(CLAIMS.kind, "uid-claim")
@@ -50,7 +51,7 @@ def without_gate(pod: Pod) -> Pod:
 
 def test_a_pool_is_looked_at_when_it_is_told_and_when_its_node_changes(cluster: Cluster) -> None:
     pool = PoolObserved(node=NODE, driver=DRIVER, pool=POOL, generation=1)
-    assert hear(cluster, INVENTORY, pool) == [POOL_KEY]
+    assert hear(cluster, INVENTORY, pool) == [*CLASS_KEYS, POOL_KEY]
     assert see(cluster, a_node("node-a")) == [FactKey(NODES.kind, "node-a"), POOL_KEY]
     assert see(cluster, a_node("node-b")) == [FactKey(NODES.kind, "node-b")]
     assert hear(cluster, INVENTORY, None, NODE, DRIVER) == [POOL_KEY]
@@ -62,7 +63,7 @@ def test_slices_are_kept_by_pool_and_an_older_version_is_old_news(cluster: Clust
     new, old = (edited(wanted, {"name": "a", "uid": "u", "resource_version": text}) for text in ("10", "9"))
     assert see(cluster, new, old) == [POOL_KEY, POOL_KEY]
     assert cluster.slices(POOL_KEY) == (new,)
-    assert list(cluster.gone(watched.SLICES, old)) == [POOL_KEY]
+    assert list(cluster.gone(watched.SLICES[0], old)) == [POOL_KEY]
     assert cluster.slices(POOL_KEY) == ()
 
 
@@ -124,7 +125,7 @@ def test_our_own_write_counts_at_once_and_an_older_event_does_not(cluster: Clust
 
 def test_a_claim_that_is_gone_is_not_kept_by_a_late_answer_to_our_write(cluster: Cluster) -> None:
     see(cluster, claim := a_claim())
-    assert list(cluster.gone(watched.CLAIMS, claim)) == [CLAIM_KEY]
+    assert list(cluster.gone(watched.CLAIMS[0], claim)) == [CLAIM_KEY]
     cluster.keep_claim(a_claim())
     assert cluster.claims == {}
 
@@ -140,7 +141,7 @@ def test_a_claim_made_anew_takes_the_place_of_the_old_one(cluster: Cluster) -> N
 
 def test_what_a_list_does_not_show_is_gone(cluster: Cluster) -> None:
     see(cluster, a_claim("left"), a_claim("right"), a_node("node-a"), a_pod("left"))
-    keys = list(cluster.listed(watched.CLAIMS, [a_claim("right")]))
+    keys = list(cluster.listed(watched.CLAIMS[0], [a_claim("right")]))
     assert set(keys) == {FactKey(CLAIMS.kind, "uid-left"), FactKey(CLAIMS.kind, "uid-right"), POD_KEY}
     assert list(cluster.claims) == ["uid-right"]
     assert list(cluster.listed(watched.NODES, [])) == [FactKey(NODES.kind, "node-a")]
@@ -151,7 +152,7 @@ def test_what_a_list_does_not_show_is_gone(cluster: Cluster) -> None:
 def test_a_class_is_looked_at_when_it_comes_and_goes(cluster: Cluster) -> None:
     found = DeviceClass(metadata=meta("gpu"))
     assert see(cluster, found) == [FactKey(CLASSES.kind, "gpu")]
-    assert list(cluster.gone(watched.CLASSES, found)) == [FactKey(CLASSES.kind, "gpu")]
+    assert list(cluster.gone(watched.CLASSES[0], found)) == [FactKey(CLASSES.kind, "gpu")]
     assert cluster.classes == {}
 
 
@@ -198,6 +199,7 @@ def test_a_first_look_leaves_out_nothing_on_either_side(cluster: Cluster) -> Non
         FactKey(CLASSES.kind, "gpu"),
         CLAIM_KEY,
         POD_KEY,
+        *CLASS_KEYS,
     }
 
 

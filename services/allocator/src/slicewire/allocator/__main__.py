@@ -12,6 +12,9 @@ from slicewire.common import health, logs, running, telemetry
 from slicewire.common.bus.nats import connected
 from slicewire.common.settings import described, from_environ
 
+_GARBAGE = (50_000, 20, 50)
+"""Claims stay for long: looking through them often finds nothing, and whoever asks then waits."""
+
 
 async def serve() -> None:
     settings = from_environ(Settings, "ALLOCATOR", os.environ)
@@ -33,6 +36,7 @@ async def serve() -> None:
 def _keep_what_was_heard() -> None:
     """From here on only what is new is looked through for garbage: a full pass would hold up answers."""
     gc.freeze()
+    gc.set_threshold(*_GARBAGE)
     gc.enable()
 
 

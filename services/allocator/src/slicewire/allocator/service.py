@@ -16,7 +16,7 @@ from typing import Any
 from slicewire.allocator import admission, questions
 from slicewire.allocator.draft import Draft
 from slicewire.allocator.past import Pasts, Seen
-from slicewire.allocator.view import FOLLOWED, View
+from slicewire.allocator.view import FOLLOWED, Hoped, View
 from slicewire.common import telemetry
 from slicewire.common.bus.port import (
     Bus,
@@ -145,11 +145,12 @@ class Allocator:
         heard = delivery.heard
         uid = ClaimUID(heard.key[0])
         await self._view.reach(CLAIMS, heard.key, heard.sequence)
-        with telemetry.span("settle claim", kind=telemetry.Kind.CONSUMER, parent=heard.headers):
-            try:
-                await self._do([uid], lambda draft: draft.settle(uid))
-            except BusUnavailable:
-                return  # not ended: handed out again, to whoever is connected
+        if not self._is_settled(heard):  # as is a claim that came over the bus with its answer
+            with telemetry.span("settle claim", kind=telemetry.Kind.CONSUMER, parent=heard.headers):
+                try:
+                    await self._do([uid], lambda draft: draft.settle(uid))
+                except BusUnavailable:
+                    return  # not ended: handed out again, to whoever is connected
         await _end(delivery)
 
     async def _reconsider(self) -> None:
@@ -263,37 +264,37 @@ class Allocator:
         spans = [telemetry.begin("commit to ledger", work.span.traceparent()) for work in batch]
         traces = _traces(batch, spans)
         writes = draft.writes(traces)
-        heard = self._view.change()
-        waiter = asyncio.ensure_future(heard)
+        self._view.hope(Hoped(writes, draft.before, draft.after))
+        more = self._view.next_change()
         try:
             outcome = await self._bus.commit(writes)
         except BusUnavailable as error:
             for work in batch:
                 _fail(work, error)
         else:
-            await self._take_in(outcome, draft, writes, batch, waiter)
+            await self._take_in(outcome, writes, batch, more)
         finally:
-            waiter.cancel()
             for span in spans:
                 span.end()
 
     async def _take_in(
         self,
         outcome: Committed | Stale,
-        draft: Draft,
         writes: Sequence[Write],
         batch: list[_Work],
-        heard: asyncio.Future[None],
+        more: asyncio.Event,
     ) -> None:
         match outcome:
             case Committed():
-                self._view.kept(writes, outcome, draft.before, draft.after)
+                self._view.kept(outcome)
                 _log_answers(writes)
                 _finish(batch)
             case Stale():
                 _log.info("outrun, deciding again", reason=outcome.reason, works=len(batch))
                 self._queue.extendleft(reversed(batch))
-                await asyncio.wait([heard], timeout=_STALE_SECONDS)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_STALE_SECONDS):
+                        await more.wait()
 
 
 async def _end(delivery: Delivery[ClaimObserved]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from slicewire.allocator.core.snapshot import EMPTY, Holding, NodeView, Snapshot
 from slicewire.allocator.ledger import PoolKey, empty
@@ -47,6 +47,14 @@ from slicewire.common.model import (
 FOLLOWED: tuple[Channel[Any], ...] = (INVENTORY, NODES, CLASSES, TAINT_RULES, CLAIMS, LEDGERS, ANSWERS)
 
 
+class Hoped(NamedTuple):
+    """A commit whose outcome is not known yet, and what its writes make of the snapshot."""
+
+    writes: Sequence[Write]
+    before: Snapshot
+    after: Snapshot
+
+
 class View:
     """`untold_allocation` is the mode of nodes that nobody told about: without Kubernetes, all."""
 
@@ -72,29 +80,48 @@ class View:
         self._uid_by_label: dict[str, ClaimUID] = {}
         self._sequences: dict[tuple[str, tuple[str, ...]], int] = {}
         self._changed: asyncio.Event = asyncio.Event()
+        self._is_awaited = False
+        self._hoped: Hoped | None = None
+        self._behind: dict[int, int] = {}
+        """By fact of the commit that is hoped for: how many of its facts come after."""
 
     def hear(self, heard: Heard[Any]) -> None:
         """Take in a fact, unless something as new is known of its key."""
+        if (behind := self._behind.get(id(heard.fact))) is not None:
+            self.kept(Committed(heard.sequence + behind))
         place = (heard.channel.kind, heard.key)
         if heard.sequence <= self._sequences.get(place, ABSENT):
             return
         self._sequences[place] = heard.sequence
         _HEAR[heard.channel.kind](self, heard.key, heard.fact)
-        self._changed.set()
-        self._changed = asyncio.Event()
+        if self._is_awaited:
+            self._changed.set()
+            self._changed, self._is_awaited = asyncio.Event(), False
 
-    def kept(self, writes: Sequence[Write], committed: Committed, before: Snapshot, after: Snapshot) -> None:
-        """Take in our own commit without waiting to hear it. `after`: what the writes make of `before`."""
-        numbered = tuple(enumerate(writes, committed.sequence - len(writes) + 1))
-        is_latest = all(self.sequence(write.channel, write.key) < number for number, write in numbered)
-        if is_latest and self.snapshot is before:  # else it is worked out with what was heard meanwhile
-            self.snapshot = after.with_packing(before.packing)
+    def hope(self, hoped: Hoped) -> None:
+        """A commit is under way. Whatever is heard of it tells that all of it was kept."""
+        self._hoped = hoped
+        self._behind = {id(w.fact): n for n, w in enumerate(reversed(hoped.writes)) if w.fact is not None}
+
+    def kept(self, committed: Committed) -> None:
+        """Take in our own commit at its first word: the stream's answer, or one of its facts."""
+        hoped, self._hoped, self._behind = self._hoped, None, {}
+        if hoped is None:
+            return
+        numbered = tuple(enumerate(hoped.writes, committed.sequence - len(hoped.writes) + 1))
+        is_latest = all(self.sequence(write.channel, write.key) <= number for number, write in numbered)
+        if is_latest and self.snapshot is hoped.before:  # else worked out with what was heard meanwhile
+            self.snapshot = hoped.after.with_packing(hoped.before.packing)
         for number, write in numbered:
             self.hear(Heard(write.channel, write.key, write.fact, number, {}))
 
+    def next_change(self) -> asyncio.Event:
+        """Set as soon as something more is heard than when this was called."""
+        self._is_awaited = True
+        return self._changed
+
     async def change(self) -> None:
-        """Until something more is heard than when this was called."""
-        await self._changed.wait()
+        await self.next_change().wait()
 
     async def reach(self, channel: Channel[Any], key: tuple[str, ...], sequence: int) -> None:
         """Until this much is known of the key."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,21 @@ def test_the_bus_tells_product_driver_and_iommu_group(pci: Path) -> None:
     assert (device / "driver").resolve() == (pci / "drivers/nvidia").resolve()
     assert (device / "iommu_group").resolve().name == "1"
     assert (device / "iommu_group" / "devices" / BUS_ID).resolve() == device.resolve()
+
+
+def test_the_addresses_of_a_gpu_hold_all_of_its_memory_and_are_its_own(pci: Path) -> None:
+    taken: list[range] = []
+    for file in sorted(pci.glob("devices/*/resource")):
+        regions = [
+            tuple(int(number, 16) for number in line.split()) for line in file.read_text().splitlines()
+        ]
+        assert len(regions) == 13
+        spans = [range(start, end + 1) for start, end, flags in regions if flags]
+        assert sorted(len(span) >> 20 for span in spans) == [16, 32, 128 << 10]
+        assert all(span.start % len(span) == 0 for span in spans)
+        taken.extend(spans)
+    taken.sort(key=lambda span: span.start)
+    assert all(one.stop <= other.start for one, other in itertools.pairwise(taken))
 
 
 def test_a_gpu_moves_to_a_virtual_machines_driver_and_back(nvml: SimulatedNvml, pci: Path) -> None:

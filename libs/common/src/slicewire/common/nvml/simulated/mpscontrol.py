@@ -31,24 +31,26 @@ class Daemon:
         self.is_over = False
 
     def answer(self, line: str) -> str:
-        match line.split():
-            case ["get_default_active_thread_percentage"]:
-                return str(self._percentage)
-            case ["set_default_active_thread_percentage", given]:
-                self._percentage = float(given)
-                return str(self._percentage)
-            case ["get_default_device_pinned_mem_limit", device]:
-                return self._limits.get(device, "0M")
-            case ["set_default_device_pinned_mem_limit", device, limit]:
+        command, *given = line.split() or [""]
+        match command, given:
+            case "get_default_active_thread_percentage", []:
+                answer = str(self._percentage)
+            case "set_default_active_thread_percentage", [percentage]:
+                self._percentage = float(percentage)
+                answer = str(self._percentage)
+            case "get_default_device_pinned_mem_limit", [device]:
+                answer = self._limits.get(device, "")
+            case "set_default_device_pinned_mem_limit", [device, limit]:
                 self._limits[device] = limit
-                return ""
-            case ["get_server_list"]:
-                return ""
-            case ["quit", *_]:
+                answer = ""
+            case "get_server_list", []:
+                answer = ""
+            case "quit", _:
                 self.is_over = True
-                return ""
+                answer = ""
             case _:
-                return f"Unrecognized command: {line}"
+                answer = f"Unrecognized command: {line}"
+        return answer
 
 
 def _served(trouble: dict[str, Any]) -> int:
