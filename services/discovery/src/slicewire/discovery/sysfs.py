@@ -30,6 +30,7 @@ def _gpu(link: Path) -> PciGpu:
         numa_node=_text(link / "numa_node"),
         kernel_driver=_target(link / "driver").rpartition("/")[2],
         device_id=_text(link / "device"),
+        override=_text(link / "driver_override"),
         resource=_text(link / "resource"),
     )
 

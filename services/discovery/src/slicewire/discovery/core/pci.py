@@ -32,6 +32,8 @@ class PciGpu(msgspec.Struct, frozen=True):
     """The kernel driver that has it: `nvidia`, `vfio-pci`; empty for none."""
     device_id: str = ""
     """The text of `device`: `0x2330`."""
+    override: str = ""
+    """The text of `driver_override`: the only driver that may have it; empty for any."""
     resource: str = ""
     """The text of `resource`: start, end and flags of each region, a line each."""
 
@@ -55,6 +57,11 @@ def numa_node(gpu: PciGpu) -> int | None:
 def is_for_machines(gpu: PciGpu) -> bool:
     """It is, or can at once be, with a driver that hands it to a virtual machine."""
     return not gpu.kernel_driver or "vfio" in gpu.kernel_driver
+
+
+def is_to_be_let_go(gpu: PciGpu) -> bool:
+    """It is reserved for a virtual machine, and the driver that has it is about to be taken off."""
+    return "vfio" in gpu.override and bool(gpu.kernel_driver) and "vfio" not in gpu.kernel_driver
 
 
 def addressable_memory(gpu: PciGpu) -> int | None:
