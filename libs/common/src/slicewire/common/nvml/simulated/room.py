@@ -32,7 +32,7 @@ from slicewire.common.nvml.simulated.profiles import MODELS
 from slicewire.common.nvml.simulated.seeing import NVIDIA, code_of, seen
 from slicewire.common.nvml.simulated.state import BadState, NodeState, SimulatedGpu
 from slicewire.common.nvml.simulated.statefile import Signature, StateFile
-from slicewire.common.nvml.simulated.tree import plant
+from slicewire.common.nvml.simulated.tree import plant, plant_cuts
 from slicewire.common.nvml.simulated.watching import FolderWatch, Watch
 
 T = TypeVar("T")
@@ -157,12 +157,21 @@ class SimulatedNvml:
                 before = _answering(state, gpu)
                 after, answer = change(before)
                 if after != before:
-                    self._become(state.with_gpu_as(after))
+                    self._cut(state.with_gpu_as(after))
         except NvmlRefused as refused:
             raise NvmlRefused(refused.code, f"{what} of {gpu}: {refused.what}") from refused
         except (BadState, OSError) as error:
             raise NvmlRefused(NvmlCode.DRIVER_AWAY, f"{what} of {gpu}: {error}") from error
         return answer
+
+    def _cut(self, state: NodeState) -> None:
+        """Under the lock only. How a GPU is cut and set is in few of the files."""
+        if self._planted != self._file.signature():
+            self._become(state)
+            return
+        self._file.write(state)
+        plant_cuts(self._file.path.parent, state)
+        self._planted = self._file.signature()
 
     def _become(self, state: NodeState, *, write: bool = True) -> None:
         """Under the lock only."""

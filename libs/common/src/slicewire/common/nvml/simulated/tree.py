@@ -41,7 +41,7 @@ _MPS_CONTROL = f"#!/bin/sh\nexec '{sys.executable}' -I -S '{mpscontrol.__file__}
 
 def plant(directory: Path, state: NodeState) -> None:
     """Make `sys/`, `proc/` and `root/` here say what the state says, and nothing else."""
-    driven = tuple(gpu for gpu in state.gpus if gpu.kernel_driver == "nvidia")
+    driven = _driven(state)
     passed_through = tuple(gpu for gpu in state.gpus if gpu.kernel_driver == "vfio-pci")
     plant_bus(directory / "sys", state.gpus)
     _plant_vfio_names(directory / "sys/bus/pci/devices", state.gpus)
@@ -50,6 +50,15 @@ def plant(directory: Path, state: NodeState) -> None:
     _plant_libraries(directory / "root/usr/lib/x86_64-linux-gnu", state.driver_version)
     _plant_programs(directory / "root/usr/bin")
     _plant_firmware(directory / "root/lib/firmware/nvidia", state.driver_version)
+
+
+def plant_cuts(directory: Path, state: NodeState) -> None:
+    """The same, where no more was changed since than how GPUs are cut and set."""
+    plant_capabilities(directory / "proc", _driven(state))
+
+
+def _driven(state: NodeState) -> tuple[SimulatedGpu, ...]:
+    return tuple(gpu for gpu in state.gpus if gpu.kernel_driver == "nvidia")
 
 
 def _plant_vfio_names(devices: Path, gpus: tuple[SimulatedGpu, ...]) -> None:
