@@ -21,6 +21,7 @@ from slicewire.node_prep.core.refusal import PrepareRefusal
 from slicewire.node_prep.core.steps import Notes, PlanStep
 from slicewire.node_prep.driverroot import DriverRoot
 from slicewire.node_prep.executors import Executor, executors
+from slicewire.node_prep.files import Kept
 from slicewire.node_prep.journal import Journal
 from slicewire.node_prep.preparation import Preparation
 from tests.component.node_prep.harness import Disk, Service, Wanted
@@ -77,9 +78,9 @@ class DoomedJournal(Journal):
         super().__init__(path, boot)
         self._doom = doom
 
-    async def _write(self) -> None:
+    def _write(self, kept: Kept) -> None:
         self._doom.reached(JOURNAL, "write", "before")
-        await super()._write()
+        super()._write(kept)
         self._doom.reached(JOURNAL, "write", "after")
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from slicewire.common.model import Device, DeviceAllocationConfiguration
+from slicewire.node_prep.core.driver import bus_id
 from tests.component.node_prep.workbench import Workbench
 from tests.unit.node_prep.builders import a_config, a_function
 
@@ -43,7 +44,8 @@ def _beside_others(node: Workbench) -> tuple[Device, ...]:
 
 def _for_a_machine(node: Workbench) -> tuple[Device, ...]:
     """Its number is another one than the GPU's."""
-    return (a_function(7, node.state.read().gpu(0).pci_bus_id),)
+    place = bus_id(node.gpu().pci_bus_id)
+    return (a_function(7, place),)
 
 
 _SLICED = (a_config(sharing={"strategy": "TimeSlicing", "timeSlicingConfig": {"interval": "Long"}}),)

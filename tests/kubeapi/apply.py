@@ -102,8 +102,11 @@ def applied(kind: Kind, live: Object, config: Object, manager: Manager, *, force
     shares = {each: _lessened(share, set(taken.get(each, ()))) for each, share in shares.items()}
     owned_by_others = frozenset[Path]().union(*(share.paths for share in shares.values()))
     made = overlaid(live, config, kind.shape)
-    for path in sorted(mine.paths - said.keys() - owned_by_others, key=len, reverse=True):
-        made = without(made, path, kind.shape)
+    for path in sorted(mine.paths - said.keys() - owned_by_others, key=len):
+        # an item of a list goes as one, before the keys by which it is found; what others own some of, or
+        # what is still said in part, stays
+        if not any(each[: len(path)] == path for each in (*owned_by_others, *said)):
+            made = without(made, path, kind.shape)
     unchanged = mine.paths == said.keys()
     shares[manager] = Share(frozenset(said), mine.time if unchanged else now)
     return Applied(made, shares)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
-from tests.kubeapi.kinds import Kind
+from tests.kubeapi.kinds import EVERY_TAINT_RULES, Kind
+from tests.kubeapi.older import GROUP
 
 _VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
 VERSION = {
@@ -21,12 +23,16 @@ VERSION = {
 }
 
 
-def documents(kinds: Collection[Kind]) -> Mapping[str, Mapping[str, Any]]:
-    """Every discovery document where these are served, by its path."""
+def documents(
+    kinds: Collection[Kind], device_versions: Collection[str] = ("v1",), minor: int = 36
+) -> Mapping[str, Mapping[str, Any]]:
+    """Every discovery document where these are served, by its path, the device API in these versions."""
+    kinds = [each for kind in kinds for each in _in_versions(kind, device_versions)]
+    release = {**VERSION, "minor": str(minor), "gitVersion": f"v1.{minor}.2"}
     groups = sorted({each.group for each in kinds if each.group})
     groups_of = {name: _group(name, _versions(name, kinds)) for name in groups}
     found: dict[str, Mapping[str, Any]] = {
-        "/version": VERSION,
+        "/version": release,
         "/api": {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []},
         "/api/v1": _resources("", "v1", kinds),
         "/apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": list(groups_of.values())},
@@ -36,6 +42,11 @@ def documents(kinds: Collection[Kind]) -> Mapping[str, Mapping[str, Any]]:
         for version in _versions(name, kinds):
             found[f"/apis/{name}/{version}"] = _resources(name, version, kinds)
     return found
+
+
+def _in_versions(kind: Kind, versions: Collection[str]) -> list[Kind]:
+    is_device_kind = kind.group == GROUP and kind not in EVERY_TAINT_RULES
+    return [replace(kind, version=each) for each in versions] if is_device_kind else [kind]
 
 
 def _versions(group: str, kinds: Collection[Kind]) -> tuple[str, ...]:

@@ -103,6 +103,8 @@ EVENTS = _core(
         "type",
     ),
 )
+NEW_EVENTS = Kind("events.k8s.io", "v1", "Event", "events", shapes.OPEN)
+"""Apart from those of the core here; a real server keeps both as one."""
 SERVICE_ACCOUNTS = _core("ServiceAccount", "serviceaccounts", shapes.OPEN, shown_when_deleted=True)
 SECRETS = _core("Secret", "secrets", shapes.SECRET, field_paths=("type",))
 CONFIG_MAPS = _core("ConfigMap", "configmaps", shapes.CONFIG_MAP)
@@ -131,6 +133,7 @@ KINDS = (
     NODES,
     PODS,
     EVENTS,
+    NEW_EVENTS,
     SERVICE_ACCOUNTS,
     SECRETS,
     CONFIG_MAPS,

@@ -3,9 +3,10 @@
     async with serving() as api:
         api.write_kubeconfig(path)
 
-It authenticates and authorizes nobody, and serves `v1` of each group, and taint rules in `v1beta2` as 1.36
-does with their gate on. Objects live as long as their store: give `serving` the same store and port again,
-and it is the same cluster after an outage.
+It authorizes everybody, and knows everybody unless a test names the one token that is known. It serves `v1`
+of each group, and taint rules in `v1beta2` as 1.36 does with their gate on; `serve_release` makes it an older
+release. Objects live as long as their store: give `serving` the same store and port again, and it is the
+same cluster after an outage.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -22,9 +23,11 @@ from aiohttp import web
 from tests.kubeapi.answers import answer, refusal
 from tests.kubeapi.discovery import documents
 from tests.kubeapi.faults import Call, Drop, Expire, Fault, Faults, LoseAnswer, Refuse, Slow
-from tests.kubeapi.kinds import EVERY_TAINT_RULES, KINDS, Kind
+from tests.kubeapi.kinds import EVERY_TAINT_RULES, KINDS, OTHER_TAINT_RULES, Kind
+from tests.kubeapi.older import GROUP
 from tests.kubeapi.parameters import read_watching
-from tests.kubeapi.statuses import Refused, expired, injected, no_such_resource
+from tests.kubeapi.releases import Gate, Release
+from tests.kubeapi.statuses import Refused, expired, injected, no_such_resource, unauthorized
 from tests.kubeapi.store import Store
 from tests.kubeapi.targets import Target, read_path
 from tests.kubeapi.verbs import VERBS, call_of
@@ -45,19 +48,32 @@ class KubeApi:
         self.calls: deque[Call] = deque(maxlen=_REMEMBERED_CALLS)
         """What was asked, oldest first."""
         self.watches = Watches(store.history, bookmark_every_seconds)
+        self.known_token = ""
+        """The one token that is known; empty: everybody is."""
         self._served = set(KINDS)
+        self._versions: tuple[str, ...] = ("v1",)
         self._documents = documents(KINDS)
+
+    def serve_release(self, minor: int, *versions: str, off: Iterable[Gate] = ()) -> None:
+        """From now on as this release of Kubernetes, with the device API in these versions and gates off."""
+        self.store.release = Release(minor, frozenset(off))
+        self._versions = versions
+        self._tell_served()
 
     def serve_taint_rules(self, kind: Kind | None) -> None:
         """From now on this version of them and no other, as after an upgrade; None is with the gate off."""
         self._served = (self._served - set(EVERY_TAINT_RULES)) | ({kind} if kind else set())
-        self._documents = documents([each for each in (*KINDS, *EVERY_TAINT_RULES) if each in self._served])
+        self._tell_served()
+
+    def _tell_served(self) -> None:
+        served = [each for each in (*KINDS, *OTHER_TAINT_RULES) if each in self._served]
+        self._documents = documents(served, self._versions, self.store.release.minor)
         self.watches.cut()
 
     def write_kubeconfig(self, path: Path) -> Path:
         """A kubeconfig for `kubectl` and every client library."""
         cluster = {"name": "small", "cluster": {"server": self.url}}
-        user = {"name": "anyone", "user": {"token": "anyone"}}
+        user = {"name": "anyone", "user": {"token": self.known_token or "anyone"}}
         context = {"name": "small", "context": {"cluster": "small", "user": "anyone"}}
         config = {
             "apiVersion": "v1",
@@ -83,10 +99,12 @@ class KubeApi:
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         if request.path in _HEALTH:
             return web.Response(text="ok")
+        if self.known_token and request.headers.get("Authorization") != f"Bearer {self.known_token}":
+            raise unauthorized()
         if document := self._documents.get(request.path.rstrip("/")):
             return answer(document)
         target = read_path(request.path)
-        if target.kind not in self._served:
+        if not self._serves(target):
             raise no_such_resource()
         call = call_of(target, request)
         self.calls.append(call)
@@ -97,11 +115,18 @@ class KubeApi:
             _hang_up(request)
         return response
 
+    def _serves(self, target: Target) -> bool:
+        is_device_kind = target.kind.group == GROUP and target.kind not in EVERY_TAINT_RULES
+        asked = target.version or target.kind.version
+        return target.kind in self._served and (not is_device_kind or asked in self._versions)
+
     async def _serve(
         self, target: Target, call: Call, request: web.Request, fault: Fault | None
     ) -> web.StreamResponse:
         if call.verb == "watch":
-            return await self.watches.serve(request, read_watching(target, request.query), fault)
+            return await self.watches.serve(
+                request, read_watching(target, request.query), fault, target.version
+            )
         return await VERBS[call.verb](self.store, target, request)
 
 

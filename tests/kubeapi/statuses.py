@@ -134,6 +134,11 @@ def not_allowed() -> Refused:
     return Refused(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
 
 
+def unauthorized() -> Refused:
+    """Of a client that shows no token, or one that is not known."""
+    return Refused(401, "Unauthorized", "Unauthorized")
+
+
 def injected(code: int, retry_after_seconds: int) -> Refused:
     """A failure a test asked for, looking like the one a loaded or broken server gives."""
     reason = {429: "TooManyRequests", 503: "ServiceUnavailable", 504: "Timeout"}.get(code, "InternalError")

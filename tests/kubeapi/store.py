@@ -16,6 +16,7 @@ from tests.kubeapi.history import History, Object, key_of
 from tests.kubeapi.identity import Identity
 from tests.kubeapi.kinds import NAMESPACES, Kind
 from tests.kubeapi.listing import Listing, Page, list_page
+from tests.kubeapi.releases import Release, kept_by
 from tests.kubeapi.requests import Deletion, Write
 from tests.kubeapi.selectors import Selection
 from tests.kubeapi.statuses import Cause, already_exists, bad_request, conflict, invalid, not_found
@@ -41,6 +42,7 @@ class Store:
 
     def __init__(self, identity: Identity | None = None, *, keep: int = 100_000) -> None:
         self.history = History(keep)
+        self.release = Release()
         self._identity = identity or Identity()
         for name in FIRST_NAMESPACES:
             self.create(Target(NAMESPACES), {"metadata": {"name": name}})
@@ -68,6 +70,7 @@ class Store:
             raise bad_request("resourceVersion should not be set on objects to be created")
         bare = {**target.kind.header(), "metadata": {}}
         named = self._identified(target, made)
+        named = kept_by(self.release, target.kind, None, named)
         owned = owned_after_update(target.kind, bare, named, Manager(write.manager), self._time())
         return self._keep_new(target, owned, write)
 
@@ -148,7 +151,7 @@ class Store:
         target = target.named(made["metadata"]["name"])
         admit(self.history, target)
         lacking = admin_problems(self.history, target, None, made)
-        _refuse(target, (*problems_of_new(target.kind, made), *lacking))
+        _refuse(target, (*problems_of_new(target.kind, made, self.release), *lacking))
         if self.find(target) is not None:
             raise already_exists(target.subject)
         return self._keep(target.kind, made, write)
@@ -163,10 +166,14 @@ class Store:
     ) -> Object:
         kind = target.kind
         made = settled(kind, old, defaulted(kind, sent, self._time()), target.subresource)
+        made = kept_by(self.release, kind, old, made)
         made = counted(kind, old, made)
-        check = problems_of_status if target.subresource == "status" else problems_of_change
         lacking = admin_problems(self.history, target, old, made)
-        _refuse(target, (*check(kind, old, made), *lacking))
+        if target.subresource == "status":
+            problems = problems_of_status(kind, old, made)
+        else:
+            problems = problems_of_change(kind, old, made, self.release)
+        _refuse(target, (*problems, *lacking))
         if shares is None:
             manager = Manager(write.manager, "Update", target.subresource)
             made = owned_after_update(kind, old, made, manager, self._time())

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from tests.kubeapi.kinds import BY_RESOURCE, NAMESPACES, Kind
+from tests.kubeapi.kinds import BY_RESOURCE, NAMESPACES, TAINT_RULES, Kind
+from tests.kubeapi.older import BETAS, GROUP
 from tests.kubeapi.statuses import Subject, no_such_resource
 
 
@@ -16,6 +17,8 @@ class Target:
     namespace: str = ""
     name: str = ""
     subresource: str = ""
+    version: str = ""
+    """The beta in which it is asked for, where that is not the version it is stored in."""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -38,9 +41,16 @@ def read_path(path: str) -> Target:
     match path.strip("/").split("/"):
         case ["api", version, *rest]:
             return _read_rest("", version, rest)
+        case ["apis", group, version, *rest] if group == GROUP and version in BETAS and _is_converted(rest):
+            return replace(_read_rest(group, "v1", rest), version=version)
         case ["apis", group, version, *rest]:
             return _read_rest(group, version, rest)
     raise no_such_resource()
+
+
+def _is_converted(rest: list[str]) -> bool:
+    """Taint rules are not: each of their versions is a kind of its own here."""
+    return not rest or rest[0] != TAINT_RULES.plural
 
 
 def _read_rest(group: str, version: str, rest: list[str]) -> Target:

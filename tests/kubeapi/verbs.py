@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -12,6 +13,7 @@ from aiohttp import web
 
 from tests.kubeapi.answers import answer, deleted_document, deleted_list, list_document, success
 from tests.kubeapi.faults import Call
+from tests.kubeapi.older import shown, taken
 from tests.kubeapi.parameters import (
     is_true,
     needs_manager,
@@ -57,28 +59,31 @@ def call_of(target: Target, request: web.Request) -> Call:
 
 
 async def _get(store: Store, target: Target, _request: web.Request) -> web.Response:
-    return answer(store.get(target))
+    return _answer(target, store.get(target))
 
 
 async def _list(store: Store, target: Target, request: web.Request) -> web.Response:
     listing = store.list(read_selection(target, request.query), read_page(request.query))
-    return answer(list_document(target.kind, listing))
+    items = tuple(shown(target.kind, each, target.version) for each in listing.items)
+    listed = list_document(target.kind, replace(listing, items=items))
+    version = f"{target.kind.group}/{target.version}" if target.version else target.kind.api_version
+    return answer({**listed, "apiVersion": version})
 
 
 async def _create(store: Store, target: Target, request: web.Request) -> web.Response:
-    body = await _body(request)
+    body = taken(target.kind, await _body(request), target.version)
     if target.subresource:
         store.bind(target, str((body.get("target") or {}).get("name") or ""), _write_of(request))
         return answer(success(), 201)
     if target.kind.namespaced and not target.namespace:
         raise not_allowed()
-    return answer(store.create(target, body, _write_of(request)), 201)
+    return _answer(target, store.create(target, body, _write_of(request)), 201)
 
 
 async def _update(store: Store, target: Target, request: web.Request) -> web.Response:
-    body = await _body(request)
+    body = taken(target.kind, await _body(request), target.version)
     created = store.find(target) is None
-    return answer(store.update(target, body, _write_of(request)), 201 if created else 200)
+    return _answer(target, store.update(target, body, _write_of(request)), 201 if created else 200)
 
 
 async def _patch(store: Store, target: Target, request: web.Request) -> web.Response:
@@ -91,21 +96,26 @@ async def _patch(store: Store, target: Target, request: web.Request) -> web.Resp
             patched = partial(json_patch, operations=body)
         case _:
             patched = partial(strategic_merge_patch, patch=body, shape=target.kind.shape)
-    return answer(store.patch(target, patched, _write_of(request)))
+
+    def changed(stored: Any) -> Any:
+        seen = shown(target.kind, stored, target.version)
+        return taken(target.kind, patched(seen), target.version)
+
+    return _answer(target, store.patch(target, changed, _write_of(request)))
 
 
 async def _apply(store: Store, target: Target, request: web.Request) -> web.Response:
     if refused := needs_manager(request.query):
         raise refused
-    body = await _body(request, (APPLY,))
+    body = taken(target.kind, await _body(request, (APPLY,)), target.version)
     created = store.find(target) is None
-    return answer(store.apply(target, body, _write_of(request)), 201 if created else 200)
+    return _answer(target, store.apply(target, body, _write_of(request)), 201 if created else 200)
 
 
 async def _delete(store: Store, target: Target, request: web.Request) -> web.Response:
     deletion = read_deletion(request.query, await _options(request))
     stored, gone = store.delete(target, deletion)
-    return answer(deleted_document(target, stored, gone=gone))
+    return answer(deleted_document(target, shown(target.kind, stored, target.version), gone=gone))
 
 
 async def _delete_collection(store: Store, target: Target, request: web.Request) -> web.Response:
@@ -124,6 +134,10 @@ VERBS: Mapping[str, Verb] = {
     "delete": _delete,
     "deletecollection": _delete_collection,
 }
+
+
+def _answer(target: Target, stored: Mapping[str, Any], code: int = 200) -> web.Response:
+    return answer(shown(target.kind, stored, target.version), code)
 
 
 def _write_of(request: web.Request) -> Write:

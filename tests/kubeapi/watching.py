@@ -11,7 +11,9 @@ from tests.kubeapi.answers import line
 from tests.kubeapi.faults import CutWatch, Expire, Fault
 from tests.kubeapi.feed import Feed
 from tests.kubeapi.history import Change, History
+from tests.kubeapi.kinds import Kind
 from tests.kubeapi.listing import Event, Page, as_seen, bookmark, list_page, seen_after
+from tests.kubeapi.older import shown
 from tests.kubeapi.parameters import Watching
 from tests.kubeapi.statuses import Refused, expired
 
@@ -40,7 +42,7 @@ class Watches:
             feed.put(expired(_TOO_OLD))
 
     async def serve(
-        self, request: web.Request, watching: Watching, fault: Fault | None
+        self, request: web.Request, watching: Watching, fault: Fault | None, version: str = ""
     ) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         response.enable_chunked_encoding()
@@ -50,7 +52,9 @@ class Watches:
                 if isinstance(fault, Expire):
                     feed.put(expired(_TOO_OLD))
                 await response.prepare(request)
-                await self._send(request, response, self._events(feed, watching), fault)
+                events = self._events(feed, watching)
+                seen = (in_version(event, watching.selection.kind, version) async for event in events)
+                await self._send(request, response, seen, fault)
             finally:
                 del self._open[feed]
         return response
@@ -84,6 +88,12 @@ class Watches:
                     yield bookmark(watching.selection, self._history.revision)
         except Refused as refused:
             yield "ERROR", refused.status()
+
+
+def in_version(event: Event, kind: Kind, version: str) -> Event:
+    """The event as a client of this version sees it."""
+    name, found = event
+    return event if name in {"ERROR", "BOOKMARK"} else (name, shown(kind, found, version))
 
 
 def _first_events(history: History, watching: Watching) -> Iterator[Event]:

@@ -36,7 +36,7 @@ def test_a_path_says_what_a_request_is_about(path: str, target: Target) -> None:
     [
         "/",
         "/api/v1/gadgets",
-        "/apis/resource.k8s.io/v1beta1/resourceslices",
+        "/apis/resource.k8s.io/v9/resourceslices",
         f"{RESOURCES}/resourceclaims/c",
         f"{RESOURCES}/namespaces/ns/resourceslices",
         f"{RESOURCES}/resourceslices/s/status",

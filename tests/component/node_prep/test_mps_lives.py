@@ -12,7 +12,7 @@ import pytest
 
 from slicewire.common.nvml.facts import ComputeMode
 from slicewire.node_prep import files
-from slicewire.node_prep.core.steps import SetExclusiveMode, StartMps
+from slicewire.node_prep.core.steps import MakeMpsDirectories, SetExclusiveMode, StartMps
 from slicewire.node_prep.driverroot import DriverRoot
 from slicewire.node_prep.executors import executors
 from tests.component.node_prep.mps import (
@@ -21,18 +21,18 @@ from tests.component.node_prep.mps import (
     by_another_hand,
     folders,
     killed,
+    pretending,
     running,
     shared,
     the_daemon,
-    trouble,
 )
 from tests.component.node_prep.workbench import Workbench
 from tests.faults.doom import Doom, DoomedExecutor
 from tests.unit.node_prep.builders import a_claim
 
 _LIFE_SECONDS = 20.0
-DO_AND_UNDO = 8
-"""Moments before and after the `do` and the `undo` of two steps."""
+DO_AND_UNDO = 12
+"""Moments before and after the `do` and the `undo` of three steps."""
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def _claim_lives(folder: Path, at: int) -> None:
     doom = Doom(folder, at)
     table = executors(node.nvml, DriverRoot(node.nvml), node.cdi_root, node.mps)
     node.preparation = node.another(
-        {kind: DoomedExecutor(table[kind], doom) for kind in (SetExclusiveMode, StartMps)}
+        {kind: DoomedExecutor(table[kind], doom) for kind in (MakeMpsDirectories, SetExclusiveMode, StartMps)}
     )
 
     async def life() -> None:
@@ -61,10 +61,10 @@ def _claim_lives(folder: Path, at: int) -> None:
 @pytest.mark.parametrize("at", range(DO_AND_UNDO))
 async def test_killed_at_any_moment_it_comes_back_without_a_daemon(tmp_path: Path, at: int) -> None:
     process = multiprocessing.get_context("spawn").Process(target=_claim_lives, args=(tmp_path, at))
-    process.start()
-    await asyncio.to_thread(process.join, _LIFE_SECONDS)
-    assert process.exitcode == -signal.SIGKILL
     with bench(tmp_path) as node:
+        process.start()
+        await asyncio.to_thread(process.join, _LIFE_SECONDS)
+        assert process.exitcode == -signal.SIGKILL
         await node.killed_and_started()
         for uid in tuple(node.preparation.checkpoint.entries):  # what was prepared is prepared still
             assert len(running(node.mps.root)) == 1
@@ -109,7 +109,7 @@ async def test_a_daemon_that_died_is_started_again_with_its_settings_in_its_fold
     await node.prepared(node.whole(), config=shared(defaultActiveThreadPercentage=30))
     [folder] = folders(node.mps.root)
     pipe = (folder / "pipe").stat().st_ino
-    killed(the_daemon(node))
+    killed(the_daemon(node.preparation))
     [(entry, step)] = await node.preparation.ended()
     assert (entry.plan.claim, type(step)) == (a_claim(), StartMps)
     assert await node.preparation.restore(a_claim().uid) is None
@@ -122,18 +122,18 @@ async def test_a_daemon_that_died_is_started_again_with_its_settings_in_its_fold
 async def test_of_two_claims_that_share_a_dead_daemon_one_starts_it_and_both_have_it(node: Workbench) -> None:
     for uid in ("claim-1", "claim-2"):
         await node.prepared(node.whole(), uid=uid, share_id=uid, config=shared())
-    killed(the_daemon(node))
+    killed(the_daemon(node.preparation))
     assert len(await node.preparation.ended()) == 2
     for uid in ("claim-1", "claim-2"):
         assert await node.preparation.restore(a_claim(uid).uid) is None
     [(process, _)] = running(node.mps.root)
-    assert the_daemon(node) == the_daemon(node, "claim-2") == process
+    assert the_daemon(node.preparation) == the_daemon(node.preparation, "claim-2") == process
 
 
 async def test_an_orphan_is_ended_on_start(node: Workbench) -> None:
     await node.prepared(node.whole(0), config=shared())
     by_another_hand(node.mps.root / "lost", node.nvml.driver_root, node.gpu(1).uuid)
-    ours = the_daemon(node)
+    ours = the_daemon(node.preparation)
     await node.killed_and_started()
     await node.preparation.end_orphans()
     assert [process for process, _ in running(node.mps.root)] == [ours]
@@ -141,8 +141,8 @@ async def test_an_orphan_is_ended_on_start(node: Workbench) -> None:
 
 
 async def test_a_leftover_daemon_of_the_same_gpu_is_ended_before_another_starts(node: Workbench) -> None:
-    devices = f"{node.gpu(0).uuid},{node.gpu(1).uuid}"
-    orphan = by_another_hand(node.mps.root / "lost", node.nvml.driver_root, devices)
+    gpus = (node.gpu(0).uuid, node.gpu(1).uuid)
+    orphan = by_another_hand(node.mps.root / "lost", node.nvml.driver_root, *gpus)
     await node.prepared(node.whole(1), config=shared())
     [(process, environment)] = running(node.mps.root)
     assert process != orphan
@@ -150,13 +150,12 @@ async def test_a_leftover_daemon_of_the_same_gpu_is_ended_before_another_starts(
     assert len(folders(node.mps.root)) == 1
 
 
-async def test_a_slow_daemon_holds_up_nobody_else(node: Workbench) -> None:
-    trouble(node.nvml.driver_root, slowSeconds=1.0)
-    slow = asyncio.create_task(node.prepared(node.whole(0), config=shared()))
-    async with asyncio.timeout(0.9):
-        while not running(node.mps.root):
-            await asyncio.sleep(0.01)
-        await node.prepared(node.whole(1), uid="claim-2")
-        await node.removed("claim-2")
-    assert not slow.done()
-    await slow
+async def test_a_process_that_says_it_were_another_claims_daemon_ends_nobody_but_itself(
+    node: Workbench,
+) -> None:
+    await node.prepared(node.whole(0), config=shared())
+    [(_, environment)] = running(node.mps.root)
+    pretence = {**environment, "CUDA_VISIBLE_DEVICES": node.gpu(1).uuid}
+    with pretending(pretence):
+        await node.prepared(node.whole(1), uid="claim-2", config=shared())
+        assert await node.preparation.ended() == ()

@@ -132,7 +132,7 @@ async def test_a_corrupt_checkpoint_is_set_aside_and_made_again(station: Station
     station.disk.checkpoint.write_bytes(damage)
     async with station.serving() as service:
         await service.until_stands(UID, prepared=True)
-        assert station.disk.entries[UID]["askedBy"] == "kubelet"
+    assert station.disk.entries[UID]["askedBy"] == "kubelet"
     assert (station.disk.plugin_dir / "checkpoint.json.corrupt-1").read_bytes() == damage
     await check_it_can_be_prepared_and_unprepared(station)
 

@@ -140,7 +140,7 @@ async def test_a_kernel_that_does_not_take_the_driver_off_in_time_is_not_waited_
     assert machines.has() == "nvidia"
 
 
-@pytest.mark.parametrize("asked", ["prepare", "unprepare"])
+@pytest.mark.parametrize("asked", [pytest.param("prepare", marks=pytest.mark.slow), "unprepare"])
 async def test_killed_between_any_two_writes_it_comes_back_clean(
     machines: Machines, tmp_path: Path, asked: str
 ) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from slicewire.common.settings import BadSettings
-from slicewire.publisher import kube, watched
+from slicewire.publisher import apifaults, following, kube, watched
 from tests.kubeapi import kinds
 from tests.kubeapi.examples import a_node
 from tests.kubeapi.faults import Expire, Match
@@ -45,11 +45,11 @@ async def test_a_list_comes_in_pages(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("failures", [1, 5, 5000])
 def test_the_pause_between_attempts_grows_to_a_limit(failures: int) -> None:
-    assert 0.2 <= kube._pause(kube.ApiUnavailable("away"), failures) <= 15.0
+    assert 0.2 <= following.pause(apifaults.ApiUnavailable("away"), failures) <= 15.0
 
 
 def test_a_wish_of_the_server_is_a_longer_pause() -> None:
-    assert 30 <= kube._pause(kube.ApiUnavailable("later", 60), 1) <= 60
+    assert 30 <= following.pause(apifaults.ApiUnavailable("later", 60), 1) <= 60
 
 
 async def test_a_kubeconfig_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from slicewire.common.messages import ALLOCATION_LABEL, INVENTORY, NODES
+from slicewire.common.messages import ALLOCATION_LABEL, NODES
 from slicewire.common.model import Counter, CounterSet, Device, DeviceCounterConsumption, DeviceName, Quantity
-from tests.component.publisher.world import MANAGED, NODE, Object, World, forget, gpus
+from tests.component.publisher.world import MANAGED, NODE, Object, World, gpus
 from tests.kubeapi import kinds
 from tests.kubeapi.controllers import running_controllers
 from tests.kubeapi.controllers.garbage import GARBAGE_STEPS
@@ -76,6 +76,16 @@ async def test_a_deleted_slice_comes_back(world: World) -> None:
     (after,) = await world.until(world.slices)
     assert after["metadata"]["uid"] != before["metadata"]["uid"]
     assert world.device_names() == [["gpu-0", "gpu-1"]]
+
+
+async def test_slices_that_a_kubelet_wiped_when_it_started_come_back_once(world: World) -> None:
+    await world.tell_pool(gpus(200))
+    await world.until(lambda: sizes(world) == [128, 72])
+    for found in world.slices():
+        world.delete(kinds.SLICES, found["metadata"]["name"])
+    await world.until(lambda: sizes(world) == [128, 72])
+    await world.settled()
+    assert sizes(world) == [128, 72]
 
 
 async def test_a_slice_that_others_edited_is_made_right(world: World) -> None:
@@ -175,14 +185,6 @@ async def test_slices_of_another_driver_are_left_alone(world: World) -> None:
     await world.until(lambda: len(world.slices()) == 2)
     await world.settled()
     assert world.get(kinds.SLICES, "other") == other
-
-
-async def test_slices_stay_when_discovery_falls_silent(world: World) -> None:
-    await world.tell_pool(gpus(1))
-    (before,) = await world.until(world.slices)
-    await forget(world.bus, INVENTORY, NODE, DRIVER)
-    await world.settled()
-    assert world.slices() == [before]
 
 
 async def test_a_pool_that_kubernetes_refuses_does_not_stop_the_others(world: World) -> None:

@@ -37,7 +37,7 @@ from slicewire.common.model import (
     wire,
 )
 from slicewire.publisher import kube
-from slicewire.publisher.service import Publisher
+from slicewire.publisher.service import DEFAULT_POLICY, Policy, Publisher
 from tests.kubeapi import kinds
 from tests.kubeapi.examples import DRIVER, a_claim, a_node, a_pod, an_allocation
 from tests.kubeapi.faults import WRITES, Call
@@ -56,10 +56,12 @@ _serial = count(1)
 
 
 @asynccontextmanager
-async def publishing(bus: Bus, api: KubeApi, folder: Path, workers: int = 4) -> AsyncIterator[Publisher]:
+async def publishing(
+    bus: Bus, api: KubeApi, folder: Path, policy: Policy = DEFAULT_POLICY
+) -> AsyncIterator[Publisher]:
     kubeconfig = api.write_kubeconfig(folder / "kubeconfig.json")
     async with kube.connected(str(kubeconfig), "") as reached:
-        publisher = Publisher(bus, reached, workers)
+        publisher = Publisher(bus, reached, 4, policy=policy)
         async with running(publisher.run()):
             yield publisher
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tests.kubeapi.kinds import CLAIM_TEMPLATES, CLAIMS, DEVICE_CLASSES, EVERY_TAINT_RULES, PODS, SLICES, Kind
+from tests.kubeapi.releases import Release
 from tests.kubeapi.statuses import Cause
 from tests.kubeapi.validation.claim_status import check_status_change
 from tests.kubeapi.validation.claims import (
@@ -21,7 +22,7 @@ from tests.kubeapi.validation.claims import (
 from tests.kubeapi.validation.metadata import check_metadata, check_metadata_change
 from tests.kubeapi.validation.pods import check_pod, check_pod_change
 from tests.kubeapi.validation.problems import Problems
-from tests.kubeapi.validation.slices import check_slice, check_slice_change
+from tests.kubeapi.validation.slices import check_slice, check_slice_before_1_35, check_slice_change
 from tests.kubeapi.validation.taint_rules import check_taint_rule
 
 Object = Mapping[str, Any]
@@ -45,13 +46,18 @@ _CHECKED_ONCE = {CLAIMS, CLAIM_TEMPLATES, PODS}
 """Their spec does not change, so it is judged when it is new: what was valid then stays valid."""
 
 
-def problems_of_new(kind: Kind, new: Object) -> tuple[Cause, ...]:
-    check = _CHECKS.get(kind)
+def _check_of(kind: Kind, release: Release) -> Callable[[Object], Problems] | None:
+    is_before = kind is SLICES and not release.counters_apart
+    return check_slice_before_1_35 if is_before else _CHECKS.get(kind)
+
+
+def problems_of_new(kind: Kind, new: Object, release: Release) -> tuple[Cause, ...]:
+    check = _check_of(kind, release)
     return (*check_metadata(new["metadata"]), *(check(new) if check else ()))
 
 
-def problems_of_change(kind: Kind, old: Object, new: Object) -> tuple[Cause, ...]:
-    check = None if kind in _CHECKED_ONCE else _CHECKS.get(kind)
+def problems_of_change(kind: Kind, old: Object, new: Object, release: Release) -> tuple[Cause, ...]:
+    check = None if kind in _CHECKED_ONCE else _check_of(kind, release)
     change_check = _CHANGE_CHECKS.get(kind)
     return (
         *check_metadata_change(old["metadata"], new["metadata"]),

@@ -20,10 +20,35 @@ from tests.kubeapi.validation.problems import (
 _MOST_DEVICES = 128
 _MOST_ADVANCED_DEVICES = 64
 _MOST_COUNTER_SETS = 8
+_MOST_COUNTERS_BEFORE_1_35 = 32
 _NODE_CHOICES = ("nodeName", "nodeSelector", "allNodes", "perDeviceNodeSelection")
 
 
 def check_slice(stored: Mapping[str, Any]) -> Problems:
+    yield from _check_spec(stored)
+    spec = stored.get("spec", {})
+    if "devices" in spec and "sharedCounters" in spec:
+        yield invalid("spec", "", "only one of `sharedCounters` or `devices` is allowed")
+
+
+def check_slice_before_1_35(stored: Mapping[str, Any]) -> Problems:
+    """Devices draw from the counters of their own slice, of which there are at most 32 in all."""
+    yield from _check_spec(stored)
+    spec = stored.get("spec", {})
+    sets = {each["name"]: each.get("counters", {}) for each in spec.get("sharedCounters", ())}
+    if (total := sum(map(len, sets.values()))) > _MOST_COUNTERS_BEFORE_1_35:
+        told = f"the total number of shared counters must not exceed {_MOST_COUNTERS_BEFORE_1_35}"
+        yield invalid("spec.sharedCounters", total, told)
+    for index, device in enumerate(spec.get("devices", ())):
+        for place, drawn in enumerate(device.get("consumesCounters", ())):
+            if drawn.get("counterSet") not in sets:
+                field = f"spec.devices[{index}].consumesCounters[{place}].counterSet"
+                yield invalid(
+                    field, drawn.get("counterSet"), "must reference a counterSet of the ResourceSlice"
+                )
+
+
+def _check_spec(stored: Mapping[str, Any]) -> Problems:
     spec = stored.get("spec", {})
     yield from driver_name(spec.get("driver", ""), "spec.driver")
     yield from _check_pool(spec.get("pool", {}))
@@ -35,8 +60,6 @@ def check_slice(stored: Mapping[str, Any]) -> Problems:
         )
     yield from _check_devices(spec, spec.get("devices", []))
     yield from _check_shared_counters(spec.get("sharedCounters", []))
-    if "devices" in spec and "sharedCounters" in spec:
-        yield invalid("spec", "", "only one of `sharedCounters` or `devices` is allowed")
 
 
 def check_slice_change(old: Mapping[str, Any], new: Mapping[str, Any]) -> Problems:

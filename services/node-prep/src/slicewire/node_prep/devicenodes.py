@@ -9,12 +9,15 @@ import os
 import re
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from slicewire.node_prep.core.driver import Capability, DeviceNode, VfioDevice
 
 _CONTROL_NODE = "dev/nvidiactl"
-_PATTERNS = ("nvidia*", "iommu", "vfio/*", "vfio/devices/*")
+_NOT_THERE = (FileNotFoundError, NotADirectoryError)
+_FOLDERS = (("/dev", ("nvidia", "iommu")), ("/dev/vfio", ("",)), ("/dev/vfio/devices", ("",)))
+"""And how the names of our nodes begin in each."""
 _NVIDIA = "0x10de"
 _MAJOR_OF_CAPABILITIES = re.compile(r"^\s*(\d+)\s+nvidia-caps$", re.MULTILINE)
 _CAPABILITIES = "proc/driver/nvidia/capabilities"
@@ -28,9 +31,14 @@ def dev_root(driver_root: Path, host_root: Path) -> Path:
 
 def nodes(root: Path, on_host: str) -> dict[str, DeviceNode]:
     """By path, as a container has it."""
-    found = (path for pattern in _PATTERNS for path in sorted((root / "dev").glob(pattern)))
-    made = (node(f"/{path.relative_to(root)}", path, on_host) for path in found if not path.is_dir())
-    return {one.path: one for one in made}
+    return {known_as: node(known_as, Path(f"{root}{known_as}"), on_host) for known_as in _names(str(root))}
+
+
+def _names(root: str) -> Iterator[str]:
+    for folder, beginnings in _FOLDERS:
+        with suppress(*_NOT_THERE), os.scandir(f"{root}{folder}") as found:
+            names = (one.name for one in found if one.name.startswith(beginnings) and not one.is_dir())
+            yield from (f"{folder}/{name}" for name in sorted(names))
 
 
 def node(known_as: str, path: Path, on_host: str) -> DeviceNode:

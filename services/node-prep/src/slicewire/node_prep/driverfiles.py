@@ -133,10 +133,24 @@ def _end_of(name: str, targets: Mapping[str, str]) -> str:
     return name
 
 
+def folders(version: str) -> Iterator[str]:
+    """All that the above and `firmware` look into; what is not there may come."""
+    for folder in LIBRARY_FOLDERS:
+        yield from (folder, f"{folder}/{_PLUGIN_FOLDER}")
+    yield from _PROGRAM_FOLDERS
+    for folder in _GRAPHICS_FOLDERS:
+        yield from dict.fromkeys(f"{folder}/{name}".rpartition("/")[0] for name in _GRAPHICS_FILES)
+    yield from _firmware_folders(version)
+
+
+def _firmware_folders(version: str) -> Iterator[str]:
+    release = os.uname().release
+    return (f"{folder.format(kernel=release)}/nvidia/{version}" for folder in _FIRMWARE_FOLDERS)
+
+
 def firmware(root: Path, version: str) -> tuple[str, ...]:
     """What the GPU's own processor runs."""
-    for folder in _FIRMWARE_FOLDERS:
-        ours = f"{folder.format(kernel=os.uname().release)}/nvidia/{version}"
+    for ours in _firmware_folders(version):
         found = tuple(f"{ours}/{path.name}" for path in sorted(_below(root, ours).glob("gsp*.bin")))
         if found:
             return found

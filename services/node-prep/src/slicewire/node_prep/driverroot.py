@@ -24,6 +24,7 @@ from slicewire.node_prep.core.driver import (
     SeenPartition,
     bus_id,
 )
+from slicewire.node_prep.installed import Installation
 
 _HOOKS = ("/usr/bin/nvidia-cdi-hook", "/usr/local/nvidia/toolkit/nvidia-cdi-hook")
 _NO_HOOK = "none"
@@ -40,31 +41,43 @@ class Places(msgspec.Struct, frozen=True, kw_only=True):
     """NVIDIA's hook, as the host has it; empty: in the driver's root, if it is there; `none`: not used."""
 
 
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """What of the kernel's must be read; reading it takes longer than most of the rest."""
+
+    partitions: bool = True
+    machines: bool = True
+    """GPUs for virtual machines."""
+
+
+_EVERYTHING = Wanted()
+
+
 class DriverRoot:
     def __init__(self, nvml: Nvml, on_host: str = "", places: Places | None = None) -> None:
         given = places or Places(driver_root=on_host)
         self._nvml = nvml
         self._places = msgspec.structs.replace(given, driver_root=given.driver_root or str(nvml.driver_root))
         self._looking = threading.Lock()
+        self._installation = Installation(nvml.driver_root)
 
-    def look(self) -> Driver | DriverAbsent:
+    def look(self, wanted: Wanted = _EVERYTHING) -> Driver | DriverAbsent:
         """Everything as it is now: a driver may come, go and change while we run."""
         with self._looking:  # the door promises nothing about several threads
             facts = self._nvml.look()
         try:
-            kernel = self._kernel()
+            kernel = self._kernel(wanted)
             if isinstance(facts, NvmlAbsent):
                 return _absent(kernel, facts.reason)
-            return self._found(facts, kernel)
+            return self._found(facts, kernel, wanted)
         except OSError as error:
             return DriverAbsent(f"reading the driver root {self._nvml.driver_root}: {error}")
 
-    def _kernel(self) -> Kernel:
+    def _kernel(self, wanted: Wanted) -> Kernel:
         root, on_host = self._dev()
         return Kernel(
             root=self._places.driver_root,
             nodes=devicenodes.nodes(root, on_host),
-            vfio=devicenodes.vfio(self._nvml.sysfs_root),
+            vfio=devicenodes.vfio(self._nvml.sysfs_root) if wanted.machines else {},
         )
 
     def _dev(self) -> tuple[Path, str]:
@@ -72,11 +85,11 @@ class DriverRoot:
         ours = devicenodes.dev_root(self._nvml.driver_root, self._places.host_root)
         return ours, self._places.driver_root if ours == self._nvml.driver_root else "/"
 
-    def _found(self, facts: NodeFacts, kernel: Kernel) -> Driver | DriverAbsent:
+    def _found(self, facts: NodeFacts, kernel: Kernel, wanted: Wanted) -> Driver | DriverAbsent:
         root, sysfs = self._nvml.driver_root, self._nvml.sysfs_root
         dev, dev_on_host = self._dev()
-        libraries = tuple(driverfiles.libraries(root, facts.driver_version))
-        if not libraries:
+        installed = self._installation.of(facts.driver_version)
+        if not installed.libraries:
             return _absent(
                 kernel,
                 f"no libraries of driver {facts.driver_version} (*.so.{facts.driver_version}) under {root} in"
@@ -87,9 +100,9 @@ class DriverRoot:
             nodes=kernel.nodes,
             vfio=kernel.vfio,
             version=facts.driver_version,
-            libraries=libraries,
-            links=tuple(driverfiles.links(root, libraries)),
-            files=_files(root, facts.driver_version),
+            libraries=installed.libraries,
+            links=installed.links,
+            files=installed.files,
             sockets=driverfiles.sockets(root),
             cdi_hook=self._hook(kernel),
             loader_folders=("/usr/lib64", f"/usr/lib/{os.uname().machine}-linux-gnu"),
@@ -98,7 +111,7 @@ class DriverRoot:
             display_nodes=devicenodes.display_nodes(dev, sysfs, dev_on_host),
             display_links=devicenodes.display_links(dev),
             capabilities_major=devicenodes.capabilities_major(sysfs),
-            capabilities=devicenodes.capabilities(sysfs),
+            capabilities=devicenodes.capabilities(sysfs) if wanted.partitions else {},
         )
 
     def _hook(self, kernel: Kernel) -> str:
@@ -106,14 +119,6 @@ class DriverRoot:
             return ""
         found = driverfiles.present(self._nvml.driver_root, *_HOOKS)
         return self._places.cdi_hook or (kernel.on_host(found[0]) if found else "")
-
-
-def _files(root: Path, version: str) -> tuple[str, ...]:
-    return (
-        *driverfiles.programs(root),
-        *driverfiles.firmware(root, version),
-        *driverfiles.graphics(root),
-    )
 
 
 def _absent(kernel: Kernel, reason: str) -> DriverAbsent:

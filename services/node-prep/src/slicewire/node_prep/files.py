@@ -12,6 +12,7 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from enum import Enum
 from pathlib import Path
 
 _PREFIX = ".slicewire-"
@@ -19,6 +20,14 @@ _SUFFIX = ".tmp"
 """Container runtimes read `.json` and `.yaml` only, so they never see a file half written."""
 _SHARED = 0o1777
 _NOT_THERE = (FileNotFoundError, NotADirectoryError)
+
+
+class Kept(Enum):
+    """How well a file is kept that was written; all of them outlive the process."""
+
+    UNTIL_A_POWER_CUT = "made again after one"
+    OLD_OR_NEW = "a power cut may bring the old file back, whole"
+    THROUGH_A_POWER_CUT = "still there after one"
 
 
 class DiskFault(Exception):
@@ -34,8 +43,8 @@ def read(path: Path) -> bytes | None:
             return None
 
 
-def write(path: Path, data: bytes, mode: int) -> None:
-    """All of it or nothing, and still there after a power cut. Raises `DiskFault`."""
+def write(path: Path, data: bytes, mode: int, kept: Kept = Kept.THROUGH_A_POWER_CUT) -> None:
+    """All of it or nothing, for who reads it. Raises `DiskFault`."""
     make(path.parent)
     _refuse_a_link(path)
     with _mapped("writing", path):
@@ -45,26 +54,29 @@ def write(path: Path, data: bytes, mode: int) -> None:
                 file.write(data)
                 file.flush()
                 os.fchmod(file.fileno(), mode)
-                os.fsync(file.fileno())
+                if kept is not Kept.UNTIL_A_POWER_CUT:
+                    os.fsync(file.fileno())
             Path(temporary).replace(path)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
-        _sync(path.parent)
+        if kept is Kept.THROUGH_A_POWER_CUT:
+            _sync(path.parent)
 
 
-def write_if_changed(path: Path, data: bytes, mode: int) -> None:
+def write_if_changed(path: Path, data: bytes, mode: int, kept: Kept = Kept.THROUGH_A_POWER_CUT) -> None:
     """What is there already, and may be read by the same people, stays. Raises `DiskFault`."""
     _refuse_a_link(path)
     if read(path) != data or _mode(path) != mode:
-        write(path, data, mode)
+        write(path, data, mode, kept)
 
 
-def delete(path: Path) -> None:
+def delete(path: Path, kept: Kept = Kept.THROUGH_A_POWER_CUT) -> None:
     """A file that is not there is deleted already. Raises `DiskFault`."""
     with _mapped("deleting", path), suppress(*_NOT_THERE):
         path.unlink()
-        _sync(path.parent)
+        if kept is Kept.THROUGH_A_POWER_CUT:
+            _sync(path.parent)
 
 
 def delete_all(folder: Path) -> None:

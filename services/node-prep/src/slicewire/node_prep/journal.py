@@ -1,12 +1,13 @@
 """The checkpoint, in memory and on disk. What is in memory counts at once; `record` and `flush` return
-when it is on disk too.
+when it is on disk too, and block: call them in a thread.
 
 Many claims may be recorded at the same time: one write keeps them all.
 """
 
 from __future__ import annotations
 
-import asyncio
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from slicewire.common.logs import Log
@@ -15,7 +16,10 @@ from slicewire.node_prep import files
 from slicewire.node_prep.core import record
 from slicewire.node_prep.core.checkpoint import Checkpoint
 from slicewire.node_prep.core.record import Corrupt
+from slicewire.node_prep.files import Kept
 
+Change = Callable[[Checkpoint], Checkpoint]
+"""A checkpoint to its successor."""
 _READABLE_BY_US_ALONE = 0o600
 _log = Log("node-prep")
 
@@ -27,50 +31,56 @@ class Journal:
         self.checkpoint = Checkpoint(boot=boot)
         self._path = path
         self._boot = boot
-        self._writing = asyncio.Lock()
+        self._changing = threading.Lock()
+        self._writing = threading.Lock()
         self._version = 0
-        self._version_on_disk = 0
+        self._kept = {Kept.OLD_OR_NEW: 0, Kept.THROUGH_A_POWER_CUT: 0}
+        """The latest version that is kept so well."""
         self._on_disk = Checkpoint()
 
     @property
     def has_news(self) -> bool:
         """Something in memory is not on disk."""
-        return self._version_on_disk < self._version
+        return self._kept[Kept.OLD_OR_NEW] < self._version
 
-    async def recall(self) -> None:
+    def recall(self) -> None:
         """Take over from the process before this one. Raises `DiskFault`."""
-        recalled = await asyncio.to_thread(_recalled, self._path)
-        self.checkpoint = recalled.on_boot(self._boot)
-        self._on_disk = recalled
-        self._version += self.checkpoint != recalled
+        recalled = _recalled(self._path)
+        with self._changing:
+            self.checkpoint = recalled.on_boot(self._boot)
+            self._on_disk = recalled
+            self._version += self.checkpoint != recalled
 
-    def note(self, successor: Checkpoint) -> None:
+    def note(self, change: Change) -> None:
         """On disk with the next write. Killed before, we find out anew what was noted."""
-        self.checkpoint = successor
-        self._version += 1
+        with self._changing:
+            self.checkpoint = change(self.checkpoint)
+            self._version += 1
 
-    async def record(self, uid: ClaimUID, successor: Checkpoint) -> None:
-        """`successor` differs from the checkpoint in this claim only. Raises `DiskFault`: then the
-        claim is as it was last kept."""
-        self.note(successor)
+    def record(self, uid: ClaimUID, change: Change, kept: Kept = Kept.THROUGH_A_POWER_CUT) -> None:
+        """The change is of this claim only. Raises `DiskFault`: then the claim is as it was last kept."""
+        self.note(change)
         try:
-            await self.flush()
+            self.flush(kept)
         except files.DiskFault:
-            self.note(self.checkpoint.with_claim_as_in(self._on_disk, uid))
+            self.note(lambda now: now.with_claim_as_in(self._on_disk, uid))
             raise
 
-    async def flush(self) -> None:
-        """Everything noted until now is kept. Raises `DiskFault`: then it is still noted."""
+    def flush(self, kept: Kept = Kept.THROUGH_A_POWER_CUT) -> None:
+        """Everything noted until now is kept so well. Raises `DiskFault`: then it is still noted."""
         wanted = self._version
-        async with self._writing:
-            if self._version_on_disk < wanted:
-                await self._write()
+        with self._writing:
+            if self._kept[kept] < wanted:
+                self._write(kept)
 
-    async def _write(self) -> None:
-        version, written = self._version, self.checkpoint
-        data = record.encode(written)
-        await asyncio.to_thread(files.write, self._path, data, _READABLE_BY_US_ALONE)
-        self._version_on_disk, self._on_disk = version, written
+    def _write(self, kept: Kept) -> None:
+        with self._changing:
+            version, written = self._version, self.checkpoint
+        files.write(self._path, record.encode(written), _READABLE_BY_US_ALONE, kept)
+        self._on_disk = written
+        self._kept[Kept.OLD_OR_NEW] = version
+        if kept is Kept.THROUGH_A_POWER_CUT:
+            self._kept[kept] = version
 
 
 def _recalled(path: Path) -> Checkpoint:

@@ -28,7 +28,7 @@ _ARE_YOU_THERE = "get_default_active_thread_percentage"
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.02, 1.0
 _ANSWER_SECONDS = 10.0
 _QUIT_SECONDS, _KILLED_SECONDS = 5.0, 5.0
-_CONFIGURED, _OUTPUT = "configured.json", "output.log"
+_WANTED, _CONFIGURED, _OUTPUT = "wanted.json", "configured.json", "output.log"
 _READABLE_BY_ALL = 0o644
 _LAST_WORDS = 300
 
@@ -51,13 +51,12 @@ def program_of(driver_root: Path) -> Path | None:
     return driver_root / found[0].lstrip("/") if found else None
 
 
-def on_these(root: Path, devices: frozenset[str]) -> frozenset[str]:
-    """The names of the daemons below `root` that run and have one of these devices, by UUID."""
+def with_these(root: Path, devices: frozenset[str]) -> frozenset[str]:
+    """The names of the daemons below `root` that were started for one of these devices, by our own word:
+    what a process says of itself, any container can say."""
+    found = ((name, _wanted(root / name)) for name in files.names(root))
     return frozenset(
-        Path(pipe).parent.name
-        for _, environment in processes.with_variable(_PIPE_VARIABLE)
-        if Path(pipe := environment[_PIPE_VARIABLE]).parents[1:2] == (root,)
-        if devices & frozenset(environment.get(_DEVICES_VARIABLE, "").split(","))
+        name for name, step in found if step is not None and devices & {device.key for device in step.devices}
     )
 
 
@@ -69,15 +68,16 @@ class Daemon:
         self._program = program
         self._pipe, self._log = folder / PIPE, folder / LOG
 
-    def start(self, devices: tuple[str, ...], libraries: Path | None, *, multi_user: bool) -> Running:
+    def start(self, step: StartMps, uuids: tuple[str, ...], libraries: Path | None) -> Running:
         """It may answer much later."""
         files.clear(self._pipe)
+        files.write(self._folder / _WANTED, msgspec.json.encode(step), _READABLE_BY_ALL)
         environment = {
             **self._environment(),
-            _DEVICES_VARIABLE: ",".join(devices),
+            _DEVICES_VARIABLE: ",".join(uuids),
             **({} if libraries is None else {"LD_LIBRARY_PATH": str(libraries)}),
         }
-        command = [*self._with_own_shm(), str(self._program), "-f", *(("-M",) if multi_user else ())]
+        command = [*self._with_own_shm(), str(self._program), "-f", *(("-M",) if step.multi_user else ())]
         try:
             return processes.start(command, environment, self._log / _OUTPUT)
         except OSError as error:
@@ -174,6 +174,14 @@ class Daemon:
     def _last_words(self) -> str:
         said = files.read(self._log / _OUTPUT) or b""
         return _in_one_line(said.decode(errors="replace"))[-_LAST_WORDS:]
+
+
+def _wanted(folder: Path) -> StartMps | None:
+    data = files.read(folder / _WANTED)
+    try:
+        return None if data is None else msgspec.json.decode(data, type=StartMps)
+    except msgspec.DecodeError:
+        return None
 
 
 def _in_one_line(text: str) -> str:

@@ -1,13 +1,16 @@
 """A claim is prepared, made whole again, removed: its entry in the journal and the steps of its plan.
 
-Every step is safe to do twice. Whoever calls holds the claim and the GPUs of its devices.
+Every step is safe to do twice. Whoever calls holds the claim and the GPUs of its devices. The work on one
+claim is done in one thread, from its first step to its last write.
 """
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 from slicewire.common import telemetry
 from slicewire.common.logs import Log
@@ -22,9 +25,12 @@ from slicewire.node_prep.core.plan import PreparePlan
 from slicewire.node_prep.core.refusal import PrepareRefusal
 from slicewire.node_prep.core.steps import Step
 from slicewire.node_prep.executors.port import Executors
-from slicewire.node_prep.journal import Journal
+from slicewire.node_prep.files import Kept
+from slicewire.node_prep.journal import Change, Journal
 from slicewire.node_prep.saga import Saga
 
+P = ParamSpec("P")
+T = TypeVar("T")
 _log = Log("node-prep")
 
 
@@ -41,16 +47,8 @@ class Preparation:
 
     async def prepare(self, plan: PreparePlan, asked_by: Asker, trace: TraceParent) -> PrepareRefusal | None:
         """Raises `DiskFault`. The devices are reserved before anything is waited for."""
-        uid = plan.claim.uid
         self._reserve(plan, asked_by, trace)
-        async with AsyncExitStack() as undo:
-            undo.push_async_callback(self._give_up, uid)
-            refusal = await self._saga.forwards(uid)
-            if refusal is not None:
-                return refusal
-            await self._record(uid, self.checkpoint.with_prepared(uid))
-            undo.pop_all()
-        return None
+        return await _to_the_end(self._prepare, plan.claim.uid)
 
     async def sweep_up(self, plan: PreparePlan, asked_by: Asker) -> PrepareRefusal | None:
         """Remove what was prepared by this plan, of which only the CDI file is known. Raises `DiskFault`."""
@@ -60,38 +58,21 @@ class Preparation:
     async def restore(self, uid: ClaimUID) -> PrepareRefusal | None:
         """What a reboot or another hand took is made again; what is there is left alone. Raises
         `DiskFault`."""
-        refusal = await self._saga.forwards(uid)
-        if self._journal.has_news:
-            await self._journal.flush()
-        return refusal
+        return await _to_the_end(self._restore, uid)
 
     async def hand_to(self, asked_by: Asker, uid: ClaimUID) -> None:
         """Somebody else says from now on when it is over. Raises `DiskFault`."""
-        await self._record(uid, self.checkpoint.with_asker(uid, asked_by))
+        await _to_the_end(self._record, uid, lambda now: now.with_asker(uid, asked_by))
 
     async def remove(self, uid: ClaimUID) -> PrepareRefusal | None:
         """Nothing of the claim is left, the entry last: until then it is tried again. Raises
         `DiskFault`."""
-        if self.checkpoint.entry(uid) is None:
-            return None
-        self._journal.note(self.checkpoint.with_undoing(uid))
-        refusal = await self._saga.backwards(uid)
-        if refusal is None:
-            await self._record(uid, self.checkpoint.without(uid))
-        return refusal
+        return await _to_the_end(self._remove, uid)
 
     async def resume(self) -> None:
         """Take over from the process before this one; what it left half done is removed. Raises
         `DiskFault`."""
-        await self._journal.recall()
-        await asyncio.to_thread(files.make, self._cdi_root)
-        await asyncio.to_thread(files.sweep, self._cdi_root)
-        for entry in (*self.checkpoint.in_state(State.STARTED), *self.checkpoint.in_state(State.UNDOING)):
-            refusal = await self.remove(entry.plan.claim.uid)
-            if refusal is not None:
-                _log.warning("claim not undone yet", claim=entry.plan.claim, reason=refusal.reason)
-        present = await asyncio.to_thread(files.names, self._cdi_root)
-        self._strays = cdi.strays(self.checkpoint.entries, present)
+        self._strays = await _to_the_end(self._resume)
 
     def unfinished(self) -> tuple[Entry, ...]:
         """Claims that are over and could not be undone."""
@@ -108,13 +89,15 @@ class Preparation:
     async def ended(self) -> tuple[tuple[Entry, Step], ...]:
         """Prepared claims and what has ended by itself of what was done for them."""
         mortal = [(entry, step) for entry in self._completed() for step in entry.plan.steps if step.MAY_END]
-        return tuple([one for one in mortal if not await self._saga.is_still_there(*one)])
+        if not mortal:
+            return ()
+        return await _to_the_end(lambda: tuple(one for one in mortal if not self._saga.is_still_there(*one)))
 
     async def end_orphans(self) -> None:
         """On start, while nobody asks: what runs for no claim of the journal is ended. Where the journal
         was lost, it may be a stray's."""
         if not self.strays:
-            refusal = await self._saga.end_orphans()
+            refusal = await _to_the_end(self._saga.end_orphans)
             if refusal is not None:
                 _log.warning("not ended yet", reason=refusal.reason)
 
@@ -138,22 +121,73 @@ class Preparation:
         """Nothing is waited for. What is taken over of a stray is looked for, and is not in its way."""
         uid = plan.claim.uid
         was_lost = uid in self.strays
-        reserved = self.checkpoint.with_reserved(plan, asked_by, trace)
-        self._journal.note(reserved.with_all_begun(uid) if was_lost else reserved)
+
+        def reserved(now: Checkpoint) -> Checkpoint:
+            then = now.with_reserved(plan, asked_by, trace)
+            return then.with_all_begun(uid) if was_lost else then
+
+        self._journal.note(reserved)
         self._strays -= {uid}
 
     def _completed(self) -> tuple[Entry, ...]:
         return self.checkpoint.in_state(State.COMPLETED)
 
-    async def _give_up(self, uid: ClaimUID) -> None:
+    def _prepare(self, uid: ClaimUID) -> PrepareRefusal | None:
+        with ExitStack() as undo:
+            undo.callback(self._give_up, uid)
+            refusal = self._saga.forwards(uid)
+            if refusal is not None:
+                return refusal
+            # A power cut that takes this takes the containers too, and the kubelet asks again.
+            self._record(uid, lambda now: now.with_prepared(uid), Kept.OLD_OR_NEW)
+            undo.pop_all()
+        return None
+
+    def _restore(self, uid: ClaimUID) -> PrepareRefusal | None:
+        refusal = self._saga.forwards(uid)
+        if self._journal.has_news:
+            self._journal.flush()
+        return refusal
+
+    def _remove(self, uid: ClaimUID) -> PrepareRefusal | None:
+        if self.checkpoint.entry(uid) is None:
+            return None
+        self._journal.note(lambda now: now.with_undoing(uid))
+        refusal = self._saga.backwards(uid)
+        if refusal is None:
+            self._record(uid, lambda now: now.without(uid))
+        return refusal
+
+    def _resume(self) -> frozenset[ClaimUID]:
+        self._journal.recall()
+        files.make(self._cdi_root)
+        files.sweep(self._cdi_root)
+        for entry in (*self.checkpoint.in_state(State.STARTED), *self.checkpoint.in_state(State.UNDOING)):
+            refusal = self._remove(entry.plan.claim.uid)
+            if refusal is not None:
+                _log.warning("claim not undone yet", claim=entry.plan.claim, reason=refusal.reason)
+        return cdi.strays(self.checkpoint.entries, files.names(self._cdi_root))
+
+    def _give_up(self, uid: ClaimUID) -> None:
         try:
-            refusal = await self.remove(uid)
+            refusal = self._remove(uid)
         except files.DiskFault as fault:  # what was refused before it is the one to tell
             _log.error("claim not undone yet", claim_uid=uid, reason=str(fault))
             return
         if refusal is not None:
             _log.warning("claim not undone yet", claim_uid=uid, reason=refusal.reason)
 
-    async def _record(self, uid: ClaimUID, successor: Checkpoint) -> None:
+    def _record(self, uid: ClaimUID, change: Change, kept: Kept = Kept.THROUGH_A_POWER_CUT) -> None:
         with telemetry.span("checkpoint", claim_uid=uid):
-            await self._journal.record(uid, successor)
+            self._journal.record(uid, change, kept)
+
+
+async def _to_the_end(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """In a thread, which ends before we do even where we are told to stop: no other process may find it at
+    work."""
+    done = asyncio.ensure_future(asyncio.to_thread(work, *args, **kwargs))
+    try:
+        return await asyncio.shield(done)
+    except asyncio.CancelledError:
+        await asyncio.wait([done])
+        raise

@@ -1,4 +1,5 @@
-"""The steps of one claim, forwards and back, each written down before it is begun.
+"""The steps of one claim, forwards and back, each written down before it is begun. All of it blocks: call
+it in a thread.
 
 Killed between any two lines of this, we find in the journal what may have been done: a step that is
 begun is looked for, one that is untouched was not done by us. It knows no kind of step.
@@ -6,14 +7,12 @@ begun is looked for, one that is untouched was not done by us. It knows no kind 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
 from slicewire.common import telemetry
 from slicewire.common.model import ClaimUID
 from slicewire.common.nvml.refusal import NvmlRefused
-from slicewire.node_prep.core.checkpoint import Checkpoint
 from slicewire.node_prep.core.entry import BEGUN, UNTOUCHED, Entry, Progress, Stage
 from slicewire.node_prep.core.refusal import PrepareRefusal, Why
 from slicewire.node_prep.core.steps import Notes, Step
@@ -33,62 +32,71 @@ class Saga:
         self._journal = journal
         self._executors = executors
 
-    async def forwards(self, uid: ClaimUID) -> PrepareRefusal | None:
+    def forwards(self, uid: ClaimUID) -> PrepareRefusal | None:
         """What is planned and not there is made. Stops where a step is refused. Raises `DiskFault`."""
         for index, step in enumerate(self._entry(uid).plan.steps):
-            refused = await self._make_true(uid, index, step)
+            refused = self._make_true(uid, index, step)
             if refused is not None:
                 return refused
         return None
 
-    async def backwards(self, uid: ClaimUID) -> PrepareRefusal | None:
-        """What was begun is taken back, the last first. Stops where that fails. Raises `DiskFault`."""
-        for index, step in reversed(tuple(enumerate(self._entry(uid).plan.steps))):
-            refused = await self._take_back(uid, index, step)
-            if refused is not None:
-                await self._journal.flush()
-                return refused
+    def backwards(self, uid: ClaimUID) -> PrepareRefusal | None:
+        """What was begun is taken back, the last first, and that it is taken back stands on the disk before.
+        Stops where that fails. Raises `DiskFault`."""
+        entry, is_known = self._entry(uid), False
+        for index, step in reversed(tuple(enumerate(entry.plan.steps))):
+            if self._is_untouched(uid, index):
+                continue
+            if self._is_ours_alone(uid, step):
+                if not (is_known or step.UNDONE_FREELY):
+                    self._journal.flush()
+                    is_known = True
+                refused = self._undo(uid, index, step)
+                if refused is not None:
+                    self._journal.flush()
+                    return refused
+            self._note(uid, index, UNTOUCHED)
         return None
 
-    async def is_still_there(self, entry: Entry, step: Step) -> bool:
+    def is_still_there(self, entry: Entry, step: Step) -> bool:
         """False where it was done and is not there now; what cannot be seen now is not known to be gone."""
         progress = entry.at(entry.plan.steps.index(step))
         if progress.stage is not Stage.DONE:
             return True
-        return await _asked(self._executor(step).found, step, entry.plan, progress.notes) is not False
+        return _asked(self._executor(step).found, step, entry.plan, progress.notes) is not False
 
-    async def end_orphans(self) -> PrepareRefusal | None:
+    def end_orphans(self) -> PrepareRefusal | None:
         """What runs for no step of any claim."""
         known = tuple(
             step for entry in self._journal.checkpoint.entries.values() for step in entry.plan.steps
         )
         for executor in self._executors.values():
             if isinstance(executor, KeepsProcesses):
-                refused = await _asked(executor.end_all_but, known)
+                refused = _asked(executor.end_all_but, known)
                 if refused is not None:
                     return refused
         return None
 
-    async def _make_true(self, uid: ClaimUID, index: int, step: Step) -> PrepareRefusal | None:
+    def _make_true(self, uid: ClaimUID, index: int, step: Step) -> PrepareRefusal | None:
         entry, executor = self._entry(uid), self._executor(step)
         known = self._known(uid, index, step)
         if known is not None:
-            found = await _asked(executor.found, step, entry.plan, known)
+            found = _asked(executor.found, step, entry.plan, known)
             if isinstance(found, PrepareRefusal):
                 return found
             if found:
                 self._note(uid, index, _done(known))
                 return None
             self._note(uid, index, UNTOUCHED)
-        if self._entry(uid).at(index).stage is Stage.UNTOUCHED:
-            ready = await _asked(executor.ready, step, entry.plan)
+        if self._is_untouched(uid, index):
+            ready = _asked(executor.ready, step, entry.plan)
             if isinstance(ready, PrepareRefusal):
                 return ready
             if ready is not None:
                 self._note(uid, index, _done(ready))
                 return None
-            await self._record(uid, self._with(uid, index, BEGUN))
-        return await self._do(uid, index, step)
+            self._record(uid, index, BEGUN)
+        return self._do(uid, index, step)
 
     def _known(self, uid: ClaimUID, index: int, step: Step) -> Notes | None:
         """What we, or those who share the device, know of a step that was done."""
@@ -97,9 +105,9 @@ class Saga:
             return progress.notes
         return self._journal.checkpoint.notes_of_others(step, but=uid)
 
-    async def _do(self, uid: ClaimUID, index: int, step: Step) -> PrepareRefusal | None:
+    def _do(self, uid: ClaimUID, index: int, step: Step) -> PrepareRefusal | None:
         with telemetry.span(f"do {step.__struct_config__.tag}", step=step.what) as span:
-            made = await _asked(self._executor(step).do, step, self._entry(uid).plan)
+            made = _asked(self._executor(step).do, step, self._entry(uid).plan)
             if isinstance(made, PrepareRefusal):
                 span.failed(made.reason)
                 self._note(uid, index, UNTOUCHED)
@@ -107,19 +115,19 @@ class Saga:
             self._note(uid, index, _done(made))
             return None
 
-    async def _take_back(self, uid: ClaimUID, index: int, step: Step) -> PrepareRefusal | None:
-        entry, progress = self._entry(uid), self._entry(uid).at(index)
-        if progress.stage is Stage.UNTOUCHED:
-            return None
-        if self._journal.checkpoint.notes_of_others(step, but=uid) is None:
-            await self._journal.flush()
-            with telemetry.span(f"undo {step.__struct_config__.tag}", step=step.what) as span:
-                refused = await _asked(self._executor(step).undo, step, entry.plan, progress.notes)
-                if refused is not None:
-                    span.failed(refused.reason)
-                    return refused
-        self._note(uid, index, UNTOUCHED)
-        return None
+    def _is_untouched(self, uid: ClaimUID, index: int) -> bool:
+        return self._entry(uid).at(index).stage is Stage.UNTOUCHED
+
+    def _is_ours_alone(self, uid: ClaimUID, step: Step) -> bool:
+        return self._journal.checkpoint.notes_of_others(step, but=uid) is None
+
+    def _undo(self, uid: ClaimUID, index: int, step: Step) -> PrepareRefusal | None:
+        entry = self._entry(uid)
+        with telemetry.span(f"undo {step.__struct_config__.tag}", step=step.what) as span:
+            refused = _asked(self._executor(step).undo, step, entry.plan, entry.at(index).notes)
+            if refused is not None:
+                span.failed(refused.reason)
+            return refused
 
     def _entry(self, uid: ClaimUID) -> Entry:
         return self._journal.checkpoint.entries[uid]
@@ -127,27 +135,22 @@ class Saga:
     def _executor(self, step: Step) -> Executor[Any]:
         return self._executors[type(step)]
 
-    def _with(self, uid: ClaimUID, index: int, progress: Progress) -> Checkpoint:
-        return self._journal.checkpoint.with_progress(uid, index, progress)
-
     def _note(self, uid: ClaimUID, index: int, progress: Progress) -> None:
         if self._entry(uid).at(index) != progress:
-            self._journal.note(self._with(uid, index, progress))
+            self._journal.note(lambda now: now.with_progress(uid, index, progress))
 
-    async def _record(self, uid: ClaimUID, successor: Checkpoint) -> None:
+    def _record(self, uid: ClaimUID, index: int, progress: Progress) -> None:
         with telemetry.span("checkpoint", claim_uid=uid):
-            await self._journal.record(uid, successor)
+            self._journal.record(uid, lambda now: now.with_progress(uid, index, progress))
 
 
 def _done(notes: Notes) -> Progress:
     return Progress(stage=Stage.DONE, notes=notes)
 
 
-async def _asked(
-    call: Callable[P, T | PrepareRefusal], *args: P.args, **kwargs: P.kwargs
-) -> T | PrepareRefusal:
+def _asked(call: Callable[P, T | PrepareRefusal], *args: P.args, **kwargs: P.kwargs) -> T | PrepareRefusal:
     try:
-        return await asyncio.to_thread(call, *args, **kwargs)
+        return call(*args, **kwargs)
     except NvmlRefused as refused:
         return refusal(refused)
     except DiskFault as fault:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import argparse
 import os
+import socket
 import sys
+import uuid
+from datetime import timedelta
 from functools import partial
 
 from slicewire.common import health, logs, running, telemetry
 from slicewire.common.bus.nats import connected
 from slicewire.common.settings import described, from_environ
 from slicewire.publisher import kube
-from slicewire.publisher.service import Publisher
+from slicewire.publisher.core.lease import Candidate
+from slicewire.publisher.election import Alone, Election, resigning
+from slicewire.publisher.service import Policy, Publisher
 from slicewire.publisher.settings import PART, Settings
 
 
@@ -24,14 +29,36 @@ async def serve(kubeconfig: str) -> None:
         health.serving(settings.health_port, readiness),
     ):
         async with (
-            kube.connected(kubeconfig or settings.kubeconfig, settings.context) as api,
+            kube.connected(
+                kubeconfig or settings.kubeconfig,
+                settings.context,
+                settings.requests_a_second,
+                settings.request_burst,
+            ) as api,
             connected(
                 settings.nats_url, name=settings.instance, credentials=settings.nats_credentials
             ) as bus,
+            resigning(_leadership(settings, api)) as leadership,
         ):
-            publisher = Publisher(bus, api, settings.workers)
-            readiness.follows(publisher.is_ready)
+            publisher = Publisher(bus, api, settings.workers, leadership)
+            readiness.follows(publisher.is_ready, lambda: publisher.role)
             await publisher.run()
+
+
+def _policy(settings: Settings) -> Policy:
+    return Policy(
+        instance=settings.instance,
+        keep_silent=timedelta(seconds=settings.silent_seconds),
+        makes_classes=settings.device_classes,
+    )
+
+
+def _leadership(settings: Settings, api: kube.Kube) -> Election | Alone:
+    if not settings.lease_seconds:
+        return Alone()
+    identity = f"{settings.instance}@{socket.gethostname()}/{uuid.uuid4()}"
+    candidate = Candidate(identity, settings.lease_seconds)
+    return Election(api, candidate, settings.lease_namespace, settings.lease_name)
 
 
 def main() -> None:

@@ -55,8 +55,8 @@ class Binding:
         version = claim.metadata.resource_version
         patch = {"metadata": {"resourceVersion": version, "finalizers": list(finalizers)}}
         with telemetry.span("protect claim", parent=self._trace(claim), claim_uid=claim.uid):
-            answer = await self._api.patch(_path(claim), patch)
-        self._cluster.keep_claim(wire.decode(answer, ResourceClaim))
+            answer = await self._api.patch(self._path(claim), patch)
+        self._cluster.keep_claim(self._api.decoded(answer, ResourceClaim))
 
     async def _write_status(self, step: WriteStatus) -> None:
         claim = step.claim
@@ -66,8 +66,8 @@ class Binding:
         }
         patch = {"metadata": {"resourceVersion": claim.metadata.resource_version}, "status": status}
         with telemetry.span("write claim status", parent=self._trace(claim), claim_uid=claim.uid):
-            answer = await self._api.patch(f"{_path(claim)}/status", patch)
-        self._cluster.keep_claim(wire.decode(answer, ResourceClaim))
+            answer = await self._api.patch(f"{self._path(claim)}/status", patch)
+        self._cluster.keep_claim(self._api.decoded(answer, ResourceClaim))
         _log.info("claim status written", claim=claim.label, claim_uid=claim.uid)
 
     async def _lift_gate(self, step: LiftGate) -> None:
@@ -90,15 +90,14 @@ class Binding:
         self._cluster.keep_pod(wire.decode(answer, Pod))
         _log.info("gate lifted", pod=_name(pod), pod_uid=pod.metadata.uid)
 
+    def _path(self, claim: ResourceClaim) -> str:
+        meta = claim.metadata
+        return self._api.dialect.path("namespaces", meta.namespace, "resourceclaims", meta.name)
+
     def _trace(self, claim: ResourceClaim) -> dict[str, str]:
         """The trace of the answer that is being carried out."""
         answer = self._cluster.answers.get(claim.uid)
         return dict(answer[1]) if answer else {}
-
-
-def _path(claim: ResourceClaim) -> str:
-    meta = claim.metadata
-    return f"/apis/resource.k8s.io/v1/namespaces/{meta.namespace}/resourceclaims/{meta.name}"
 
 
 def _name(pod: Pod) -> str:

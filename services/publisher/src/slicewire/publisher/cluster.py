@@ -19,9 +19,11 @@ from slicewire.common.messages import (
     CLASSES,
     INVENTORY,
     NODES,
+    PREPARED,
     TAINT_RULES,
     ClaimAnswered,
     ClaimObserved,
+    ClaimPrepared,
     Fact,
     PoolObserved,
     TaintRuleObserved,
@@ -38,6 +40,7 @@ from slicewire.common.model import (
     ResourceSlice,
 )
 from slicewire.publisher import watched
+from slicewire.publisher.core.classes import wanted_classes
 from slicewire.publisher.core.pods import Pod, claim_names, is_gated
 
 
@@ -60,7 +63,19 @@ class PodKey(msgspec.Struct, frozen=True):
     name: str
 
 
-Key = PoolKey | FactKey | PodKey
+class ClassKey(msgspec.Struct, frozen=True):
+    """A DeviceClass that the fleet should have."""
+
+    name: str
+
+
+class ReportKey(msgspec.Struct, frozen=True):
+    """What is to be told of a claim's devices."""
+
+    uid: ClaimUID
+
+
+Key = PoolKey | FactKey | PodKey | ClassKey | ReportKey
 _ObjectKey = tuple[str, str]
 
 
@@ -71,11 +86,18 @@ class Cluster:
         self.taint_rules: dict[str, DeviceTaintRule] = {}
         self.claims: dict[ClaimUID, ResourceClaim] = {}
         self.pools: dict[PoolKey, PoolObserved] = {}
+        self.forgotten: set[PoolKey] = set()
+        """Pools that an agent once told of and has taken back: their slices are ours."""
         self.told: dict[FactKey, Fact] = {}
         """Our facts, as the stream has them."""
         self.told_sequences: dict[FactKey, int] = {}
         self.answers: dict[ClaimUID, tuple[ClaimAnswered, Mapping[str, str]]] = {}
         """Answers with the headers that carry their trace."""
+        self.prepared: dict[ClaimUID, dict[NodeName, ClaimPrepared]] = {}
+        self.wanted_classes: dict[str, DeviceClass] = {}
+        self.drivers: set[DriverName] = set()
+        """Of every pool that was told of: ours."""
+        self._pools_of: dict[NodeName, set[PoolKey]] = {}
         self._claim_uids: dict[_ObjectKey, ClaimUID] = {}
         self._gated: dict[PodKey, Pod] = {}
         """Pods behind our gate, and those whose gate we lifted until the watch shows it."""
@@ -86,7 +108,9 @@ class Cluster:
     def hear(self, heard: Heard[Any]) -> Iterator[Key]:
         match heard.channel.kind:
             case INVENTORY.kind:
-                yield self._hear_pool(heard.key, heard.fact)
+                yield from self._hear_pool(heard.key, heard.fact)
+            case PREPARED.kind:
+                yield self._hear_prepared(NodeName(heard.key[0]), ClaimUID(heard.key[1]), heard.fact)
             case ANSWERS.kind:
                 yield from self._hear_answer(ClaimUID(heard.key[0]), heard.fact, heard.headers)
             case NODES.kind | CLASSES.kind | TAINT_RULES.kind | CLAIMS.kind:
@@ -94,13 +118,31 @@ class Cluster:
                 self.keep_told(key, heard.fact, heard.sequence)
                 yield key
 
-    def _hear_pool(self, key: tuple[str, ...], fact: PoolObserved | None) -> Key:
+    def _hear_prepared(self, node: NodeName, uid: ClaimUID, fact: ClaimPrepared | None) -> Key:
+        told = self.prepared.setdefault(uid, {})
+        if fact is None:
+            told.pop(node, None)
+        else:
+            told[node] = fact
+        if not told:
+            del self.prepared[uid]
+        return ReportKey(uid)
+
+    def _hear_pool(self, key: tuple[str, ...], fact: PoolObserved | None) -> Iterator[Key]:
         pool = PoolKey(NodeName(key[0]), DriverName(key[1]))
         if fact is None:
             self.pools.pop(pool, None)
+            self._pools_of.get(pool.node, set()).discard(pool)
+            self.forgotten.add(pool)
         else:
             self.pools[pool] = fact
-        return pool
+            self.forgotten.discard(pool)
+            self.drivers.add(pool.driver)
+            self._pools_of.setdefault(pool.node, set()).add(pool)
+            for found in wanted_classes(fact.driver, fact.devices):
+                if self.wanted_classes.setdefault(found.metadata.name, found) is found:
+                    yield ClassKey(found.metadata.name)
+        yield pool
 
     def _hear_answer(
         self, uid: ClaimUID, fact: ClaimAnswered | None, headers: Mapping[str, str]
@@ -121,6 +163,12 @@ class Cluster:
             self.told.pop(key, None)
         else:
             self.told[key] = fact
+
+    def doubt_told(self, key: FactKey) -> None:
+        """It was not as we knew it. What is there is about to be heard; but of a key that ended, even its
+        end is forgotten after a while, and then it has never been told."""
+        if key not in self.told:
+            self.told_sequences.pop(key, None)
 
     # What Kubernetes shows.
 
@@ -162,6 +210,8 @@ class Cluster:
             case DeviceClass():
                 self.classes.pop(found.metadata.name, None)
                 yield FactKey(CLASSES.kind, found.metadata.name)
+                if found.metadata.name in self.wanted_classes:
+                    yield ClassKey(found.metadata.name)
             case DeviceTaintRule():
                 self.taint_rules.pop(found.metadata.name, None)
                 yield FactKey(TAINT_RULES.kind, found.metadata.name)
@@ -204,6 +254,10 @@ class Cluster:
         found = (item for item in self._slices.values() if _pool_of(item) == key)
         return tuple(sorted(found, key=lambda item: item.metadata.name))
 
+    def pools_of(self, node: NodeName) -> frozenset[PoolKey]:
+        """The pools that a node's agents told of."""
+        return frozenset(self._pools_of.get(node, ()))
+
     def pod(self, key: PodKey) -> Pod | None:
         """A pod that waits behind our gate."""
         found = self._gated.get(key)
@@ -237,21 +291,25 @@ class Cluster:
     def every_key(self) -> Iterator[Key]:
         """Everything that could be out of step: for a first look at all of it."""
         yield from self.pools
+        yield from self.forgotten
         yield from self.told
         yield from (FactKey(NODES.kind, name) for name in self.nodes)
         yield from (FactKey(CLASSES.kind, name) for name in self.classes)
         yield from (FactKey(TAINT_RULES.kind, name) for name in self.taint_rules)
         yield from (FactKey(CLAIMS.kind, uid) for uid in self.claims)
+        yield from (ReportKey(uid) for uid, claim in self.claims.items() if claim.status.devices)
+        yield from map(ReportKey, self.prepared)
+        yield from map(ClassKey, self.wanted_classes)
         yield from self._gated
 
     def _known(self, kind: watched.Kind[Any]) -> list[Any]:
         known: dict[str, Mapping[Any, Any]] = {
             watched.NODES.name: self.nodes,
-            watched.CLASSES.name: self.classes,
+            watched.CLASSES[0].name: self.classes,
             watched.TAINT_RULES[0].name: self.taint_rules,
-            watched.CLAIMS.name: self.claims,
+            watched.CLAIMS[0].name: self.claims,
             watched.PODS.name: self._gated,
-            watched.SLICES.name: self._slices,
+            watched.SLICES[0].name: self._slices,
         }
         return list(known[kind.name].values())
 
@@ -261,6 +319,8 @@ class Cluster:
 
     def _about_claim(self, claim: ResourceClaim) -> Iterator[Key]:
         yield FactKey(CLAIMS.kind, claim.uid)
+        if claim.status.devices or claim.uid in self.prepared:
+            yield ReportKey(claim.uid)
         for pod in self.gated_pods(claim):
             yield _pod_key(pod)
             yield from self._claim_keys(pod)

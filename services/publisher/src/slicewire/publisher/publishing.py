@@ -1,58 +1,147 @@
-"""Slices out: what discovery told of a pool, as Kubernetes should have it."""
+"""Slices out: what discovery told of a pool, as Kubernetes should have it, and as this server can."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 
 from slicewire.common import telemetry
 from slicewire.common.logs import Log
 from slicewire.common.messages import MANAGED_TAINT, SLICEWIRE
 from slicewire.common.model import DeviceTaint, Node, NodeName, ResourceSlice, wire
-from slicewire.publisher import watched
+from slicewire.publisher.apifaults import ApiNotFound, ApiRejected
 from slicewire.publisher.cluster import Cluster, PoolKey
+from slicewire.publisher.core import features
 from slicewire.publisher.core.difference import Change, Create, Delete, Update, difference
+from slicewire.publisher.core.features import Feature, Features
+from slicewire.publisher.core.occurrences import Occurrence, about_node
+from slicewire.publisher.core.silence import silent
 from slicewire.publisher.core.slices import Owner, PoolWanted, desired_slices
+from slicewire.publisher.core.versions import written
+from slicewire.publisher.events import Events
 from slicewire.publisher.facts import allocation_mode
-from slicewire.publisher.kube import ApiNotFound, Kube
+from slicewire.publisher.kube import Kube
+from slicewire.publisher.worklist import Again
 
 _MANAGED = (DeviceTaint(key=MANAGED_TAINT, effect="NoSchedule"),)
+_Slices = tuple[ResourceSlice, ...]
 _Versions = Mapping[str, str]
+Clock = Callable[[], datetime]
 _log = Log("publisher.slices")
 
 
+def utc_now() -> datetime:
+    """In whole seconds, as Kubernetes keeps times."""
+    return datetime.now(UTC).replace(microsecond=0)
+
+
 class Slices:
-    def __init__(self, api: Kube, cluster: Cluster) -> None:
+    def __init__(
+        self,
+        api: Kube,
+        cluster: Cluster,
+        events: Events,
+        keep_silent: timedelta = timedelta(seconds=300),
+        clock: Clock = utc_now,
+    ) -> None:
         self._api = api
         self._cluster = cluster
-        self._kept_otherwise: dict[PoolKey, tuple[tuple[ResourceSlice, ...], _Versions]] = {}
+        self._events = events
+        self._keep_silent = keep_silent
+        self._clock = clock
+        self._off: Features = frozenset()
+        """What this server was seen not to keep."""
+        self._silent_since: dict[PoolKey, datetime] = {}
+        self._kept_otherwise: dict[PoolKey, tuple[_Slices, _Versions]] = {}
         """What was wanted and what the server made of it, where that differs: no use in asking again."""
+
+    def forget_server(self) -> None:
+        """It may be another one by now, or have other gates: try everything again."""
+        self._off = frozenset()
+        self._kept_otherwise.clear()
 
     async def publish(self, key: PoolKey) -> None:
         """Make the stored slices of the pool what they should be. Raises the faults of `kube`."""
+        stored = self._cluster.slices(key)
+        if key in self._cluster.forgotten:
+            await self._publish_silent(key, stored)
+            return
+        self._silent_since.pop(key, None)
         wanted = self._wanted(key)
-        if wanted is None:
+        if wanted is not None:
+            await self._make(key, wanted, stored)
+
+    async def _publish_silent(self, key: PoolKey, stored: _Slices) -> None:
+        node, now = self._cluster.nodes.get(key.node), self._clock()
+        since = self._silent_since.setdefault(key, now)
+        found = silent(stored, since, now, self._keep_silent)
+        if node is None or found is None:
+            return  # the slices of a node that is gone are Kubernetes' to remove
+        if found.left <= timedelta():
+            await self._carry_out(key, difference((), stored), stored)
+            _log.warning("slices removed: nobody has told of the pool", node=key.node, driver=key.driver)
             return
-        desired, stored = desired_slices(wanted), self._cluster.slices(key)
-        changes = difference(desired, stored)
-        if not changes or self._kept_otherwise.get(key) == (desired, _versions(stored)):
-            return
+        wanted = PoolWanted(
+            owner=_owner(node),
+            driver=key.driver,
+            pool=stored[0].spec.pool.name,
+            devices=found.devices,
+            shared_counters=found.shared_counters,
+            taints=(*_taints(node), found.taint),
+            counters_apart=self._api.dialect.counters_apart,
+        )
+        await self._make(key, wanted, stored)
+        raise Again(found.left.total_seconds())
+
+    async def _make(self, key: PoolKey, wanted: PoolWanted, stored: _Slices) -> None:
+        """Once more, with less, where the server turned out not to keep something."""
+        while True:
+            desired = desired_slices(features.without(wanted, self._off))
+            changes = difference(desired, stored)
+            if not changes or self._kept_otherwise.get(key) == (desired, _versions(stored)):
+                return
+            try:
+                stored = await self._carry_out(key, changes, stored)
+            except ApiRejected as error:
+                if not self._lacks(key, features.used(desired) & {Feature.LISTS}, str(error)):
+                    raise
+                stored = self._cluster.slices(key)
+                continue
+            if not self._lacks(key, features.lacking(desired, stored), "its fields are dropped"):
+                self._check(key, desired, stored)
+                return
+
+    def _lacks(self, key: PoolKey, found: Features, reason: str) -> bool:
+        """Whether something was found that is not kept, and was not known to be."""
+        new = found - self._off
+        if not new:
+            return False
+        self._off |= new
+        gates = ", ".join(sorted(new))
+        _log.error("Kubernetes does not keep a feature", gates=gates, pool=key.node, reason=reason)
+        note = f"Devices of {key.driver} are published without {gates}, which this cluster has off: {reason}"
+        if node := self._cluster.nodes.get(key.node):
+            self._events.tell([Occurrence(about_node(node), "FeatureOff", note, "Warning", "Publish")])
+        return True
+
+    async def _carry_out(self, key: PoolKey, changes: Iterable[Change], stored: _Slices) -> _Slices:
+        """The slices that the server then has, by its own answers."""
         left = {found.metadata.name: found for found in stored}
-        with telemetry.span("publish slices", node=key.node, driver=key.driver, changes=len(changes)):
+        with telemetry.span("publish slices", node=key.node, driver=key.driver):
             for change in changes:
                 await self._apply(change, left)
-        _log.info("slices published", node=key.node, driver=key.driver, changes=len(changes))
-        self._check(key, desired, tuple(left.values()))
+        _log.info("slices published", node=key.node, driver=key.driver)
+        return tuple(left.values())
 
-    def _check(
-        self, key: PoolKey, desired: tuple[ResourceSlice, ...], left: tuple[ResourceSlice, ...]
-    ) -> None:
+    def _check(self, key: PoolKey, desired: _Slices, left: _Slices) -> None:
         """By the server's answers alone: what others write meanwhile is for the next look."""
         self._kept_otherwise.pop(key, None)
         if difference(desired, left):
             self._kept_otherwise[key] = (desired, _versions(left))
-            _log.error(
-                "Kubernetes keeps other slices than it was given: is a DRA feature gate off?", pool=key.node
-            )
+            _log.error("Kubernetes keeps other slices than it was given", pool=key.node)
+            note = f"The slices of {key.driver} are kept otherwise than they were published"
+            if node := self._cluster.nodes.get(key.node):
+                self._events.tell([Occurrence(about_node(node), "SlicesDiffer", note, "Warning", "Publish")])
 
     def _wanted(self, key: PoolKey) -> PoolWanted | None:
         """None where there is nothing to say: the node is not Kubernetes' (its slices go with it), or
@@ -61,25 +150,29 @@ class Slices:
         if node is None or pool is None:
             return None
         return PoolWanted(
-            owner=Owner(name=NodeName(node.metadata.name), uid=node.metadata.uid),
+            owner=_owner(node),
             driver=pool.driver,
             pool=pool.pool,
             devices=pool.devices,
             shared_counters=pool.shared_counters,
             taints=_taints(node),
+            counters_apart=self._api.dialect.counters_apart,
         )
 
     async def _apply(self, change: Change, left: dict[str, ResourceSlice]) -> None:
         """Write it, and note in `left` what the server then has."""
+        dialect = self._api.dialect
         match change:
             case Create(found):
-                self._keep(await self._api.create(watched.SLICES.path, wire.document(found)), left)
+                document = written(wire.document(found), dialect)
+                self._keep(await self._api.create(dialect.path("resourceslices"), document), left)
             case Update(found):
-                path = f"{watched.SLICES.path}/{found.metadata.name}"
-                self._keep(await self._api.replace(path, wire.document(found)), left)
+                document = written(wire.document(found), dialect)
+                path = dialect.path("resourceslices", found.metadata.name)
+                self._keep(await self._api.replace(path, document), left)
             case Delete(name, uid, resource_version):
                 try:
-                    await self._api.delete(f"{watched.SLICES.path}/{name}", uid, resource_version)
+                    await self._api.delete(dialect.path("resourceslices", name), uid, resource_version)
                 except ApiNotFound:
                     _log.info("slice is gone already", slice=name)
                 self._cluster.drop_slice(name)
@@ -87,13 +180,17 @@ class Slices:
 
     def _keep(self, answer: bytes, left: dict[str, ResourceSlice]) -> None:
         """What the server made of it, so that the next look does not depend on the watch being quick."""
-        found = wire.decode(answer, ResourceSlice)
+        found = self._api.decoded(answer, ResourceSlice)
         self._cluster.keep_slice(found)
         left[found.metadata.name] = found
 
 
 def _versions(slices: Iterable[ResourceSlice]) -> _Versions:
     return {found.metadata.name: found.metadata.resource_version for found in slices}
+
+
+def _owner(node: Node) -> Owner:
+    return Owner(name=NodeName(node.metadata.name), uid=node.metadata.uid)
 
 
 def _taints(node: Node) -> tuple[DeviceTaint, ...]:

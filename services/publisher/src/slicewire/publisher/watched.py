@@ -7,14 +7,12 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from slicewire.common.model import DeviceClass, DeviceTaintRule, Node, ResourceClaim, ResourceSlice
+from slicewire.common.model import DeviceClass, DeviceTaintRule, Node, ResourceClaim, ResourceSlice, wire
 from slicewire.common.model.struct import Object
+from slicewire.publisher.core import versions
 from slicewire.publisher.core.pods import Pod
 
 T = TypeVar("T", bound=Object)
-
-_GROUP = "/apis/resource.k8s.io"
-_DRA = f"{_GROUP}/v1"
 
 
 class Kind(msgspec.Struct, Generic[T], frozen=True):
@@ -25,15 +23,31 @@ class Kind(msgspec.Struct, Generic[T], frozen=True):
     type: type[T]
     query: Mapping[str, str] = {}
 
+    def read(self, raw: bytes) -> T:
+        """An object as the server shows it at this path. Raises `wire.Malformed`."""
+        return read(raw, self.type, self.path.split("/")[-2])
+
+
+def read(raw: bytes, kind: type[T], version: str) -> T:
+    """An object of this version, as what it is in `v1`. Raises `wire.Malformed`."""
+    if not versions.needs_reading(kind.KIND, version):
+        return wire.decode(raw, kind)
+    return wire.convert(versions.read(wire.decode(raw, dict), kind.KIND, version), kind)
+
+
+def _devices(name: str, kind: type[T]) -> tuple[Kind[T], ...]:
+    """A kind of the device API in every version it is known in: the first that is served counts."""
+    return tuple(Kind(name, f"{versions.GROUP_PATH}/{version}/{name}", kind) for version in versions.VERSIONS)
+
 
 NODES = Kind("nodes", "/api/v1/nodes", Node)
 PODS = Kind("pods", "/api/v1/pods", Pod, {"fieldSelector": "spec.nodeName="})
 """Only pods without a node: a gated pod has none, and one that got a node leaves the watch."""
-CLAIMS = Kind("resourceclaims", f"{_DRA}/resourceclaims", ResourceClaim)
-CLASSES = Kind("deviceclasses", f"{_DRA}/deviceclasses", DeviceClass)
-SLICES = Kind("resourceslices", f"{_DRA}/resourceslices", ResourceSlice)
+CLAIMS = _devices("resourceclaims", ResourceClaim)
+CLASSES = _devices("deviceclasses", DeviceClass)
+SLICES = _devices("resourceslices", ResourceSlice)
 TAINT_RULES = tuple(
-    Kind("devicetaintrules", f"{_GROUP}/{version}/devicetaintrules", DeviceTaintRule)
+    Kind("devicetaintrules", f"{versions.GROUP_PATH}/{version}/devicetaintrules", DeviceTaintRule)
     for version in ("v1", "v1beta2", "v1alpha3")
 )
 """Of 1.37, of 1.36 where its gate is on, and of 1.35 where it is: the newest that is served counts."""

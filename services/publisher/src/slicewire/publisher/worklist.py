@@ -42,6 +42,13 @@ class Worklist(Generic[K]):
         self._waiting[key] = None
         self._ready.set()
 
+    def clear(self) -> None:
+        """Forget what was to be looked at, for whoever looks at everything next."""
+        for timer in self._timers.values():
+            timer.cancel()
+        for each in (self._timers, self._waiting, self._failures):
+            each.clear()
+
     async def work(self, look: Callable[[K], Awaitable[None]], workers: int) -> None:
         """For ever."""
         async with asyncio.TaskGroup() as tasks:

@@ -49,7 +49,7 @@ class Share(Object, frozen=True):
 
     id: str
     memory: Quantity | None = None
-    """As granted; nothing in the hardware holds anybody to it."""
+    """As granted. Only MPS holds processes to it."""
 
 
 class PlannedDevice(Object, frozen=True):

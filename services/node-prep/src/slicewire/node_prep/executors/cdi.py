@@ -7,13 +7,17 @@ from pathlib import Path
 from slicewire.common.model import ClaimUID
 from slicewire.node_prep import files
 from slicewire.node_prep.core import cdi, mpsclients
+from slicewire.node_prep.core.hardware import Partition, VfioFunction
 from slicewire.node_prep.core.plan import PreparePlan
 from slicewire.node_prep.core.refusal import PrepareRefusal
 from slicewire.node_prep.core.steps import Notes, WriteCdiFile
-from slicewire.node_prep.driverroot import DriverRoot
+from slicewire.node_prep.driverroot import DriverRoot, Wanted
+from slicewire.node_prep.files import Kept
 
 _READABLE_BY_ALL = 0o644
 """Container runtimes need not run as we do."""
+_KEPT = Kept.UNTIL_A_POWER_CUT
+"""No container outlives one, and every start makes the files again that are not as they should be."""
 
 
 class WritesCdiFiles:
@@ -29,11 +33,11 @@ class WritesCdiFiles:
         content = self._content(plan)
         if isinstance(content, PrepareRefusal):
             return content
-        files.write_if_changed(self._path(step), content, _READABLE_BY_ALL)
+        files.write_if_changed(self._path(step), content, _READABLE_BY_ALL, _KEPT)
         return {}
 
     def undo(self, step: WriteCdiFile, plan: PreparePlan, notes: Notes) -> PrepareRefusal | None:  # noqa: ARG002
-        files.delete(self._path(step))
+        files.delete(self._path(step), _KEPT)
         return None
 
     def found(self, step: WriteCdiFile, plan: PreparePlan, notes: Notes) -> bool | PrepareRefusal:  # noqa: ARG002
@@ -44,6 +48,7 @@ class WritesCdiFiles:
         return self._cdi_root / cdi.file_name(ClaimUID(step.claim))
 
     def _content(self, plan: PreparePlan) -> bytes | PrepareRefusal:
-        driver = self._driver.look()
+        kinds = {type(one.hardware) for one in plan.devices}
+        driver = self._driver.look(Wanted(partitions=Partition in kinds, machines=VfioFunction in kinds))
         spec = cdi.spec(plan, driver, mpsclients.edits(plan, str(self._mps_root)))
         return spec if isinstance(spec, PrepareRefusal) else cdi.encode(spec)

@@ -29,7 +29,7 @@ from slicewire.node_prep.core.steps import (
 )
 from slicewire.node_prep.driverroot import DriverRoot
 from slicewire.node_prep.executors.gpus import Gpus, is_gone
-from slicewire.node_prep.mpscontrol import Daemon, DaemonFault, on_these, program_of
+from slicewire.node_prep.mpscontrol import Daemon, DaemonFault, program_of, with_these
 from slicewire.node_prep.processes import Running, is_running
 
 _LIBRARIES = "lib"
@@ -140,8 +140,8 @@ class StartsMps:
             return _notes(known.process)
         try:
             daemon.end()
-            self._end_others(step.daemon, frozenset(uuids))
-            process = daemon.start(uuids, self._libraries(step), multi_user=step.multi_user)
+            self._end_others(step)
+            process = daemon.start(step, uuids, self._libraries(step))
             daemon.await_ready(process, self._here.patience_seconds)
             if commands := tuple(_settings(step, uuids)):
                 daemon.ask(*commands)
@@ -187,10 +187,11 @@ class StartsMps:
             return PrepareRefusal(Why.BUSY, f"end MPS control daemon {step.daemon}: {fault}")
         return None
 
-    def _end_others(self, name: str, uuids: frozenset[str]) -> None:
+    def _end_others(self, step: StartMps) -> None:
         """Two daemons cannot have one GPU, and no claim of the journal is in our way: another one is a
         leftover of a journal that was lost."""
-        for other in on_these(self._here.root, uuids) - {name}:
+        devices = frozenset(device.key for device in step.devices)
+        for other in with_these(self._here.root, devices) - {step.daemon}:
             self._daemon(other).end()
             removed(self._here.root / other)
 

@@ -19,7 +19,7 @@ from slicewire.common.model import (
     ResourceSlice,
     ResourceSliceSpec,
 )
-from slicewire.common.model.slicing import cut_into_slices
+from slicewire.publisher.core.layout import cut
 
 _SHORTEST_INDEX = 5
 _INDEX = re.compile(rf"[0-9a-f]{{{_SHORTEST_INDEX},}}")
@@ -42,10 +42,12 @@ class PoolWanted(msgspec.Struct, frozen=True, kw_only=True):
     devices: tuple[Device, ...] = ()
     shared_counters: tuple[CounterSet, ...] = ()
     taints: tuple[DeviceTaint, ...] = ()
+    counters_apart: bool = True
+    """As the server has it: see `layout`."""
 
 
 def desired_slices(wanted: PoolWanted) -> tuple[ResourceSlice, ...]:
-    """The slices of the pool, as `cut_into_slices` has it.
+    """The slices of the pool, as `layout` cuts it.
 
     An empty pool is one empty slice. The generation is 0: it depends on what is stored.
     """
@@ -78,7 +80,7 @@ def _contents(wanted: PoolWanted) -> tuple[ResourceSliceSpec, ...]:
     devices = tuple(_with_taints(device, wanted.taints) for device in wanted.devices)
     return tuple(
         msgspec.structs.replace(empty, devices=some.devices, shared_counters=some.shared_counters)
-        for some in cut_into_slices(devices, wanted.shared_counters)
+        for some in cut(devices, wanted.shared_counters, counters_apart=wanted.counters_apart)
     )
 
 

@@ -11,6 +11,7 @@ class WriteCdiFile(PlanStep, frozen=True, tag="writeCdiFile"):
     """For all devices of the claim. Its directory is usually emptied by a reboot, and not always."""
 
     SURVIVES_REBOOT: ClassVar[bool] = True
+    UNDONE_FREELY: ClassVar[bool] = True
 
     claim: str
 

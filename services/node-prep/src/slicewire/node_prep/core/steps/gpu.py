@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from slicewire.node_prep.core.config import Interval
 from slicewire.node_prep.core.steps.step import PlanStep
 
 
 class FindGpu(PlanStep, frozen=True, tag="findGpu"):
     """It answers under this UUID, in whatever mode. Nothing is changed."""
+
+    UNDONE_FREELY: ClassVar[bool] = True
 
     gpu: str
 
@@ -18,6 +22,8 @@ class FindGpu(PlanStep, frozen=True, tag="findGpu"):
 
 class TurnMigModeOff(PlanStep, frozen=True, tag="turnMigModeOff"):
     """A GPU that is cut, or about to be, cannot be had whole. Stays so when the claim is over."""
+
+    UNDONE_FREELY: ClassVar[bool] = True
 
     gpu: str
 

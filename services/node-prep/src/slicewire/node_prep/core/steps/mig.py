@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from slicewire.node_prep.core.steps.step import PlanStep
 
 
 class FindPartition(PlanStep, frozen=True, tag="findPartition"):
     """Somebody else has made it, under this UUID if there is one. Nothing is changed."""
+
+    UNDONE_FREELY: ClassVar[bool] = True
 
     gpu: str
     profile_id: int

@@ -18,6 +18,8 @@ class PlanStep(Object, frozen=True, tag_field="step"):
     """Whether what was done may still be there on the next boot."""
     MAY_END: ClassVar[bool] = False
     """Whether what was done may end by itself, and is then done again: a process."""
+    UNDONE_FREELY: ClassVar[bool] = False
+    """Whether nothing is lost where it was taken back and nobody knows: the journal may say it later."""
 
     @property
     def what(self) -> str:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from slicewire.node_prep.core.steps.step import PlanStep
 
 
 class FindIommuGroup(PlanStep, frozen=True, tag="findIommuGroup"):
     """The node can pass the GPU through, and nothing in its IOMMU group forbids it. Nothing is changed."""
+
+    UNDONE_FREELY: ClassVar[bool] = True
 
     pci_bus_id: str
 
