@@ -33,7 +33,7 @@ demo: setup ## one claim, end to end: real NATS, simulated GPUs, every step show
 
 .PHONY: test
 test: setup ## the fast suite
-	@$(BIN)/pytest -n 2 -m "not slow and not e2e and not gpu"
+	@$(BIN)/pytest -n 2 -m "not slow and not e2e and not gpu and not cluster"
 
 .PHONY: check
 check: setup ## format, lint, types, import contracts, generated files, every test tier
@@ -42,7 +42,9 @@ check: setup ## format, lint, types, import contracts, generated files, every te
 	@echo "== types";     $(BIN)/mypy $(SOURCES)
 	@echo "== imports";   $(BIN)/lint-imports --no-cache
 	@echo "== generated"; $(BIN)/python tools/generate.py --check
-	@echo "== tests";     $(BIN)/pytest -n 2
+	@echo "== tests";     $(BIN)/pytest -n 2 -m "not cluster"
+	@echo "== cluster";   if why=$$($(BIN)/python -m tests.cluster ready 2>&1); then $(BIN)/pytest tests/cluster -p no:xdist; \
+		else echo "!!! CLUSTER TESTS SKIPPED: $$why"; fi
 
 .PHONY: soak
 soak: setup ## users and faults for DURATION seconds from a SEED, then every rule checked: violations: N
@@ -55,6 +57,10 @@ fault-matrix: setup ## node-prep killed (kill -9) before and after every step of
 .PHONY: cluster
 cluster: setup ## a real Kubernetes 1.36 on this machine: no container engine, root, Go for the first time
 	@$(BIN)/python -m tests.cluster up
+
+.PHONY: test-cluster
+test-cluster: cluster ## every scenario on that Kubernetes: real scheduler, kubelet and container runtime
+	@$(BIN)/pytest tests/cluster -p no:xdist
 
 .PHONY: cluster-down
 cluster-down: setup ## stop it; nothing is left behind
@@ -79,6 +85,10 @@ bench-fleet: setup ## a GPU to the bus, an agent's start and rest, and what a fr
 .PHONY: bench-prep
 bench-prep: setup ## what it costs to prepare a claim, asked as a kubelet asks
 	@$(BIN)/python -m bench.prep
+
+.PHONY: bench-publisher
+bench-publisher: setup ## slices of 5,000 nodes, and one change until Kubernetes has it
+	@$(BIN)/python -m bench.publisher
 
 .PHONY: bench-packing
 bench-packing: setup ## what packing places more than first fit, and how near the optimum it is

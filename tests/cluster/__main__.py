@@ -1,4 +1,4 @@
-"""python -m tests.cluster up | down | status"""
+"""python -m tests.cluster up | down | status | ready"""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from tests.cluster.places import NODE, VERSION, Cache, CannotRun, Home
 def up(cache: Cache, home: Home) -> None:
     """Raises `CannotRun`."""
     begun = time.monotonic()
-    if os.geteuid() != 0:
-        raise CannotRun("a kubelet must be root, and you are not; run it as root")
+    _must_be_root()
     binaries.build(cache, _say)
     debian.unpack(cache, _say)
     _say("starting etcd, API server, controller manager and scheduler")
@@ -42,12 +41,24 @@ def status(cache: Cache, home: Home) -> None:
         _say(f"{name} is not built yet")
 
 
+def ready(cache: Cache, home: Home) -> None:
+    """Whether `up` takes seconds. Raises `CannotRun` where it must build first, or is not allowed to."""
+    _must_be_root()
+    if missing := binaries.missing(cache):
+        raise CannotRun(f"{', '.join(missing)} not built; `make cluster` builds them, in 10 minutes")
+
+
+def _must_be_root() -> None:
+    if os.geteuid() != 0:
+        raise CannotRun("a kubelet must be root, and you are not; run it as root")
+
+
 def _say(text: str) -> None:
     print(text, flush=True)
 
 
 def main(arguments: list[str]) -> int:
-    commands = {"up": up, "down": down, "status": status}
+    commands = {"up": up, "down": down, "status": status, "ready": ready}
     if len(arguments) != 1 or arguments[0] not in commands:
         print(f"usage: python -m tests.cluster {{{'|'.join(commands)}}}", file=sys.stderr)
         return 2

@@ -14,7 +14,7 @@ from tests.cluster.images import BUSYBOX
 from tests.cluster.places import Cache, Home
 
 SECONDS = 90
-_EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 GATE = {"name": "slicewire.dev/allocation"}
 
 
@@ -49,13 +49,18 @@ class Kubectl:
         done = self.tried("wait", "--for=condition=Ready", *names, f"--timeout={SECONDS}s")
         assert done.returncode == 0, f"{done.stderr}\n{self('describe', 'pods')}"
 
+    def await_unschedulable(self, pod: str) -> None:
+        """Until kube-scheduler has tried and found no room."""
+        reason = "{.status.conditions[?(@.type=='PodScheduled')].reason}"
+        self("wait", f"--for=jsonpath={reason}=Unschedulable", f"pod/{pod}", f"--timeout={SECONDS}s")
+
     def await_gone(self, *resources: str) -> None:
         self("wait", "--for=delete", *resources, f"--timeout={SECONDS}s")
 
 
 def example(name: str, change: Callable[[dict[str, Any]], None] = lambda pod: None) -> list[dict[str, Any]]:
     """The documents of an example, its pods with an image that is here and a command that waits."""
-    documents = list(yaml.safe_load_all((_EXAMPLES / f"{name}.yaml").read_text()))
+    documents = list(yaml.safe_load_all((EXAMPLES / f"{name}.yaml").read_text()))
     for document in documents:
         if document["kind"] == "Pod":
             _at_home(document)

@@ -15,7 +15,6 @@ from tests.cluster.images import PAUSE, archives
 from tests.cluster.places import KUBELET_PORT, NODE, NODE_ADDRESS, Cache, CannotRun, Home
 
 _CGROUPS = Path("/sys/fs/cgroup")
-_POD_CGROUP = "slicewire-pods"
 
 
 def daemons(home: Home) -> tuple[Daemon, ...]:
@@ -46,6 +45,13 @@ def start(cache: Cache, home: Home) -> None:
     wait(f"{NODE} is ready", lambda: _call(ready).returncode == 0, kubelet)
 
 
+def restart_kubelet(cache: Cache, home: Home) -> None:
+    """What runs goes on running. Raises `CannotRun`."""
+    _, kubelet = daemons(home)
+    kubelet.stop()
+    start(cache, home)
+
+
 def stop(cache: Cache, home: Home) -> None:
     """The kubelet, every container, containerd; then nothing of them is left in the kernel."""
     containerd, kubelet = daemons(home)
@@ -61,7 +67,7 @@ def stop(cache: Cache, home: Home) -> None:
     _unmount_below(home.root)
     _call(["ip", "address", "delete", f"{NODE_ADDRESS}/32", "dev", "lo"])
     for mount in (_CGROUPS, *_CGROUPS.glob("*/")):
-        _remove_cgroup(mount / _POD_CGROUP)
+        _remove_cgroup(mount / home.cgroup)
 
 
 def _end_shims(home: Home) -> None:
@@ -142,7 +148,7 @@ def _kubelet(home: Home) -> dict[str, Any]:
         "authentication": {"anonymous": {"enabled": True}, "webhook": {"enabled": False}},
         "authorization": {"mode": "AlwaysAllow"},
         "cgroupDriver": "cgroupfs",
-        "cgroupRoot": _cgroup_root(),
+        "cgroupRoot": _cgroup_root(home),
         "enforceNodeAllocatable": ["pods"],
         "failCgroupV1": False,
         "failSwapOn": False,
@@ -153,12 +159,12 @@ def _kubelet(home: Home) -> dict[str, Any]:
     }
 
 
-def _cgroup_root() -> str:
+def _cgroup_root(home: Home) -> str:
     """A group of our own, so that nothing of ours is left where another kubelet may look."""
     controllers = [each for each in _CGROUPS.glob("*/") if (each / "tasks").exists()] or [_CGROUPS]
     try:
         for controller in controllers:
-            group = controller / _POD_CGROUP
+            group = controller / home.cgroup
             group.mkdir(exist_ok=True)
             if controller.name == "cpuset":  # a new group may use nothing until told what
                 for name in ("cpuset.cpus", "cpuset.mems"):
@@ -167,7 +173,7 @@ def _cgroup_root() -> str:
         raise CannotRun(
             f"no cgroup can be made: {error}; a cluster needs root and writable cgroups"
         ) from error
-    return f"/{_POD_CGROUP}"
+    return f"/{home.cgroup}"
 
 
 def _kubelet_flags(home: Home, config: Path) -> tuple[str, ...]:

@@ -30,7 +30,9 @@ class Home:
     """One running cluster. `/var/lib` and not `/tmp`: an overlay's upper layers want a real disk."""
 
     def __init__(self) -> None:
-        self.root = Path(os.environ.get("SLICEWIRE_CLUSTER_DIR", "/var/lib/slicewire-cluster"))
+        self.root = Path(os.environ.get("KUBE_DIR", "/var/lib/slicewire-cluster"))
+        self.cgroup = f"{self.root.name}-pods"
+        self.lock = self.root.with_suffix(".lock")
         self.kubeconfig = self.root / "admin.kubeconfig"
         self.kubelet = self.root / "kubelet"
         self.plugins = self.kubelet / "plugins"

@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import stat
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from tests.cluster.daemons import Daemon
+from tests.cluster.daemons import Daemon, wait
 from tests.cluster.places import NODE, Home
 
 _BIN = Path(sys.executable).parent
 _NATS_PORT = 24222
-_NULL = os.makedev(1, 3)
-_CONTROL_NODES = ("nvidiactl", "nvidia-uvm", "nvidia-uvm-tools", "nvidia-modeset")
+_REGISTERED = "kubelet has registered us"
 PARTS = ("nats-server", "discovery", "allocator", "publisher", "node-prep")
 GPUS = 4
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """What the node has, and the node policy by which it is offered."""
+
+    gpus: int = GPUS
+    policy: str = ""
 
 
 class Parts:
     """One of each, for the one node."""
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, hardware: Hardware) -> None:
         self._home = home
+        self._hardware = hardware
         self.folder = home.root / "slicewire"
         self.daemons = {name: Daemon(f"slicewire-{name}", home.logs) for name in PARTS}
         self.url = f"nats://127.0.0.1:{_NATS_PORT}"
@@ -33,6 +41,16 @@ class Parts:
     def start(self, *names: str) -> None:
         for name in names or PARTS:
             self.daemons[name].start(self._command(name), self._environ())
+
+    def start_from_nothing(self) -> None:
+        """Until the kubelet knows node-prep. Raises `CannotRun`."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        (self.folder / "policy.yaml").write_text(self._hardware.policy)
+        node_prep = self.daemons["node-prep"]
+        node_prep.log.unlink(missing_ok=True)
+        self.start()
+        wait("node-prep is registered", lambda: _REGISTERED in node_prep.log.read_text(), node_prep)
 
     def kill(self, name: str) -> None:
         """kill -9, then started again as systemd or a kubelet would."""
@@ -43,12 +61,23 @@ class Parts:
         for daemon in reversed(self.daemons.values()):
             daemon.stop()
 
-    def plant(self) -> None:
-        """Device nodes that a container runtime can put into a container: each is `/dev/null`."""
-        dev = self.folder / "root" / "dev"
-        dev.mkdir(parents=True, exist_ok=True)
-        for name in (*_CONTROL_NODES, *(f"nvidia{minor}" for minor in range(GPUS))):
-            os.mknod(dev / name, stat.S_IFCHR | 0o666, _NULL)
+    @contextmanager
+    def successor_of_node_prep(self) -> Iterator[Daemon]:
+        """A second instance beside the first, as while a DaemonSet is updated."""
+        successor = Daemon("slicewire-node-prep-successor", self._home.logs)
+        successor.start(
+            self._command("node-prep"), self._environ() | {"SLICEWIRE_NODE_PREP_INSTANCE": "successor"}
+        )
+        try:
+            yield successor
+        finally:
+            successor.stop()
+
+    def befall(self, gpu: str, fault: str) -> None:
+        """`slicewire simulate-fault`, as a user has it."""
+        command = [str(_BIN / "slicewire"), "simulate-fault", NODE, gpu, fault, "--state", str(self.folder)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+        assert done.returncode == 0, done.stderr
 
     def _command(self, name: str) -> list[str]:
         if name == "nats-server":
@@ -57,7 +86,8 @@ class Parts:
         return [str(_BIN / f"slicewire-{name}")]
 
     def _environ(self) -> dict[str, str]:
-        nvml = {"ROOM": "simulated", "STATE": str(self.folder / "nvml.json"), "GPUS": str(GPUS)}
+        state = self.folder / "nodes" / NODE / "gpus.json"
+        nvml = {"ROOM": "simulated", "STATE": str(state), "GPUS": str(self._hardware.gpus)}
         return {
             "SLICEWIRE_NATS_URL": self.url,
             "SLICEWIRE_NODE_NAME": NODE,
@@ -67,6 +97,9 @@ class Parts:
                 for part in ("DISCOVERY", "NODE_PREP")
                 for key, value in nvml.items()
             },
+            "SLICEWIRE_DISCOVERY_POLICY_FILE": (
+                str(self.folder / "policy.yaml") if self._hardware.policy else ""
+            ),
             "SLICEWIRE_ALLOCATOR_UNTOLD_NODES": "kube-scheduler",
             "SLICEWIRE_PUBLISHER_KUBECONFIG": str(self._home.kubeconfig),
             "SLICEWIRE_PUBLISHER_LEASE_SECONDS": "3",
@@ -77,13 +110,11 @@ class Parts:
 
 
 @contextmanager
-def running(home: Home) -> Iterator[Parts]:
+def running(home: Home, hardware: Hardware) -> Iterator[Parts]:
     """All parts, from nothing; gone with the block."""
-    parts = Parts(home)
-    shutil.rmtree(parts.folder, ignore_errors=True)
-    parts.plant()
-    parts.start()
+    parts = Parts(home, hardware)
     try:
+        parts.start_from_nothing()
         yield parts
     finally:
         parts.stop()

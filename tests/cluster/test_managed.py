@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
-import pytest
+import time
+from collections.abc import Callable, Iterator
 
-from tests.cluster.kubectl import Kubectl, example, gated
+import pytest
+import yaml
+
+from tests.cluster.kubectl import SECONDS, Kubectl, example, gated
 from tests.cluster.places import NODE
+from tests.cluster.pods import plain_pod
 from tests.cluster.slicewire import Parts
 
+NO_GATE_IS_OPENED = """
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: no-gate-is-opened}
+spec:
+  failurePolicy: Fail
+  matchConstraints:
+    resourceRules: [{apiGroups: [""], apiVersions: [v1], resources: [pods], operations: [UPDATE]}]
+  validations:
+  - expression: "!has(oldObject.spec.schedulingGates) || has(object.spec.schedulingGates)"
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: no-gate-is-opened}
+spec: {policyName: no-gate-is-opened, validationActions: [Deny]}
+"""
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]
 MANAGED = ("label", "node", NODE, "slicewire.dev/allocation=slicewire")
 
@@ -21,13 +42,52 @@ def test_a_gated_pod_is_allocated_by_slicewire_and_runs(parts: Parts, kubectl: K
         assert claim["metadata"]["name"].startswith(reserved["name"])
 
 
+@pytest.fixture
+def gates_stay(kubectl: Kubectl) -> Iterator[Callable[[], None]]:
+    """Kubernetes refuses to open a gate, until this is called."""
+    probe = plain_pod("probe")
+    probe["spec"]["schedulingGates"] = [{"name": "example.com/probe"}]
+    kubectl.apply([probe, *yaml.safe_load_all(NO_GATE_IS_OPENED)])
+    opening = ("patch", "pod", "probe", "--dry-run=server", "--type=merge", "-p")
+    ends = time.monotonic() + SECONDS
+    while kubectl.tried(*opening, '{"spec":{"schedulingGates":null}}').returncode == 0:
+        assert time.monotonic() < ends, "the admission policy never came into force"
+        time.sleep(0.2)
+
+    def end() -> None:
+        kinds = "validatingadmissionpolicies,validatingadmissionpolicybindings"
+        kubectl("delete", kinds, "no-gate-is-opened", "--ignore-not-found")
+
+    yield end
+    end()
+
+
+def test_a_publisher_killed_between_allocation_and_gate_opens_the_gate_for_what_was_allocated(
+    gates_stay: Callable[[], None], parts: Parts, kubectl: Kubectl
+) -> None:
+    kubectl(*MANAGED)
+    documents = example("one-gpu-per-pod", gated)
+    kubectl.apply(documents[:2])
+    allocated = ("--for=jsonpath={.status.reservedFor[0].name}=trainer-1", f"--timeout={SECONDS}s")
+    kubectl("wait", "resourceclaims", "--all", "--for=create", f"--timeout={SECONDS}s")
+    kubectl("wait", "resourceclaims", "--all", *allocated)
+    (before,) = kubectl.get("resourceclaims")["items"]
+    assert kubectl.get("pod", "trainer-1")["spec"]["schedulingGates"]
+    parts.daemons["publisher"].kill()
+    gates_stay()
+    parts.start("publisher")
+    kubectl.await_pods("trainer-1")
+    (after,) = kubectl.get("resourceclaims")["items"]
+    assert after["metadata"]["uid"] == before["metadata"]["uid"]
+    assert after["status"]["allocation"] == before["status"]["allocation"]
+
+
 def test_a_pod_without_the_gate_is_kept_off_managed_gpus(parts: Parts, kubectl: Kubectl) -> None:
     kubectl(*MANAGED)
     kubectl.apply(example("big-gpu", gated))
     kubectl.await_pods("large-model")  # the node is known as managed by now
     kubectl.apply(example("one-gpu-per-pod"))
-    unschedulable = "--for=jsonpath={.status.conditions[?(@.type=='PodScheduled')].reason}=Unschedulable"
-    kubectl("wait", unschedulable, "pod/trainer-1", "--timeout=60s")
+    kubectl.await_unschedulable("trainer-1")
 
 
 def test_a_pod_whose_second_claim_cannot_be_met_holds_nothing(parts: Parts, kubectl: Kubectl) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cluster.daemons import Daemon
 from tests.cluster.kubectl import Kubectl, example
 from tests.cluster.slicewire import Parts
 
@@ -14,15 +13,10 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]
 def test_pods_start_and_end_while_one_instance_replaces_the_other(parts: Parts, kubectl: Kubectl) -> None:
     kubectl.apply(example("one-gpu-per-pod", lambda pod: None))
     kubectl.await_pods("trainer-1", "trainer-2")
-    successor = Daemon("slicewire-node-prep-successor", parts.daemons["node-prep"].log.parent)
-    environ = parts._environ() | {"SLICEWIRE_NODE_PREP_INSTANCE": "successor"}
-    successor.start(parts._command("node-prep"), environ)
-    try:
+    with parts.successor_of_node_prep():
         parts.daemons["node-prep"].stop()
         kubectl("delete", "pods", "trainer-1", "trainer-2", "--timeout=60s")
         kubectl.apply(example("one-gpu-per-pod", lambda pod: None))
         kubectl.await_pods("trainer-1", "trainer-2")
         kubectl("delete", "pods", "trainer-1", "trainer-2", "--timeout=60s")
-    finally:
-        successor.stop()
         parts.start("node-prep")

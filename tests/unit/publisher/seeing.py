@@ -24,7 +24,7 @@ from slicewire.common.model import (
     ResourceClaimStatus,
 )
 from slicewire.publisher import watched
-from slicewire.publisher.cluster import Cluster, Key
+from slicewire.publisher.cluster import Cluster
 from slicewire.publisher.core.pods import (
     Pod,
     PodResourceClaim,
@@ -33,6 +33,7 @@ from slicewire.publisher.core.pods import (
     PodSpec,
     PodStatus,
 )
+from slicewire.publisher.keys import Key
 from tests.unit.publisher.storing import DRIVER
 
 GATE = PodSchedulingGate(name=ALLOCATION_LABEL)

@@ -27,9 +27,10 @@ from slicewire.common.model import (
     ResourceClaim,
 )
 from slicewire.publisher import watched
-from slicewire.publisher.cluster import ClassKey, Cluster, FactKey, PodKey, PoolKey, is_from_kubernetes
+from slicewire.publisher.cluster import Cluster, is_from_kubernetes
 from slicewire.publisher.core.pods import Pod
 from slicewire.publisher.core.slices import desired_slices
+from slicewire.publisher.keys import ClassKey, FactKey, PodKey, PoolKey, TurnKey
 from tests.unit.publisher.seeing import a_claim, a_node, a_pod, an_allocation, answer, hear, meta, see
 from tests.unit.publisher.storing import DRIVER, NODE, POOL, a_pool, edited
 
@@ -200,6 +201,7 @@ def test_a_first_look_leaves_out_nothing_on_either_side(cluster: Cluster) -> Non
         CLAIM_KEY,
         POD_KEY,
         *CLASS_KEYS,
+        TurnKey(),
     }
 
 

@@ -16,8 +16,9 @@ from slicewire.common.messages import (
     NodeObserved,
 )
 from slicewire.common.model import AllocationResult, ClaimUID, DeviceClass, DeviceClassSpec
-from slicewire.publisher.cluster import Cluster, FactKey
+from slicewire.publisher.cluster import Cluster
 from slicewire.publisher.facts import claim_fact, class_fact, fact_of, is_ours, node_fact, to_be_written
+from slicewire.publisher.keys import FactKey
 from tests.unit.publisher.seeing import a_claim, a_node, a_pod, an_allocation, answer, hear, meta, see
 
 GIVEN = an_allocation("gpu-0")
@@ -91,10 +92,11 @@ def test_while_a_claim_of_the_pod_is_missing_nothing_is_decided(cluster: Cluster
     assert told(cluster, "left").decided_by == KUBE_SCHEDULER
 
 
-def test_a_shared_claim_is_decided_with_the_pod_that_came_first(cluster: Cluster) -> None:
+def test_a_shared_claim_is_decided_with_the_claims_of_all_pods_that_wait_for_it(cluster: Cluster) -> None:
     see(cluster, a_claim("shared"), a_claim("a"), a_claim("b"))
     see(cluster, a_pod("shared", "b", name="younger-b"), a_pod("shared", "a", name="younger-a"))
-    assert told(cluster, "shared").together == ("uid-shared", "uid-a")
+    assert set(told(cluster, "shared").together) == {"uid-shared", "uid-a", "uid-b"}
+    assert told(cluster, "a").together == told(cluster, "b").together
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,7 @@ def _policy(settings: Settings) -> Policy:
     return Policy(
         instance=settings.instance,
         keep_silent=timedelta(seconds=settings.silent_seconds),
+        gang_seconds=settings.gang_seconds,
         makes_classes=settings.device_classes,
     )
 

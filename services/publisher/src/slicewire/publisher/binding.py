@@ -8,9 +8,11 @@ from slicewire.common import telemetry
 from slicewire.common.logs import Log
 from slicewire.common.messages import ALLOCATION_LABEL
 from slicewire.common.model import AllocationResult, ResourceClaim, wire
-from slicewire.publisher.cluster import Cluster, PodKey
+from slicewire.publisher.cluster import Cluster
+from slicewire.publisher.core.gangs import GangKey, gang_of, is_complete
 from slicewire.publisher.core.pods import AddFinalizer, LiftGate, Pod, Step, WriteStatus, next_steps
 from slicewire.publisher.facts import is_ours, to_be_written
+from slicewire.publisher.keys import PodKey
 from slicewire.publisher.kube import JSON_PATCH, Kube
 
 _log = Log("publisher.binding")
@@ -25,14 +27,43 @@ class Binding:
         """Take the pod as far as it can go now. Raises the faults of `kube`."""
         while (pod := self._cluster.pod(key)) is not None:
             claims = self._cluster.claims_of(pod)
-            if claims is None:
+            if claims is None or not self._gang_is_served(pod):
                 return
             ours = {c.uid: found for c in claims if (found := self._allocation(c)) is not None}
             steps = next_steps(pod, claims, ours, ALLOCATION_LABEL)
+            if isinstance(steps[-1] if steps else None, LiftGate) and not self._gang_is_written(pod):
+                return
             for step in steps:
                 await self._take(step)
             if not steps or isinstance(steps[-1], LiftGate):
                 return
+
+    def _gang_is_served(self, pod: Pod) -> bool:
+        """Nothing is written of a gang before there are devices for all of it. One that is no longer whole
+        was served once, if this pod has everything: the others have gone on already."""
+        gang, others = self._gang(pod)
+        if gang is None:
+            return True
+        if not is_complete(others):
+            return all(claim.status.allocation for claim in self._cluster.claims_of(pod) or ())
+        claims = [self._cluster.claims_of(other) for other in others]
+        return all(
+            found is not None and all(each.status.allocation or self._allocation(each) for each in found)
+            for found in claims
+        )
+
+    def _gang_is_written(self, pod: Pod) -> bool:
+        """No pod of a gang goes on before all claims of all of them are written."""
+        gang, others = self._gang(pod)
+        if gang is None or not is_complete(others):
+            return True
+        return all(
+            claim.status.allocation for other in others for claim in self._cluster.claims_of(other) or ()
+        )
+
+    def _gang(self, pod: Pod) -> tuple[GangKey | None, tuple[Pod, ...]]:
+        gang = gang_of(pod)
+        return gang, () if gang is None else self._cluster.gangs().get(gang, ())
 
     def _allocation(self, claim: ResourceClaim) -> AllocationResult | None:
         """Ours, written already or to be written."""

@@ -6,10 +6,8 @@ a look; nothing is decided here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
-
-import msgspec
 
 from slicewire.common.bus.port import Heard
 from slicewire.common.messages import (
@@ -41,41 +39,11 @@ from slicewire.common.model import (
 )
 from slicewire.publisher import watched
 from slicewire.publisher.core.classes import wanted_classes
+from slicewire.publisher.core.gangs import GangKey, gang_of, joined
 from slicewire.publisher.core.pods import Pod, claim_names, is_gated
+from slicewire.publisher.keys import ClassKey, FactKey, Key, PodKey, PoolKey, ReportKey, TurnKey
+from slicewire.publisher.stored import StoredSlices, pool_of, version_of
 
-
-class PoolKey(msgspec.Struct, frozen=True):
-    """The slices of one driver on one node."""
-
-    node: NodeName
-    driver: DriverName
-
-
-class FactKey(msgspec.Struct, frozen=True):
-    """A fact of ours, by kind and name: `node`, `class`, `taintrule` or `claim`."""
-
-    kind: str
-    name: str
-
-
-class PodKey(msgspec.Struct, frozen=True):
-    namespace: str
-    name: str
-
-
-class ClassKey(msgspec.Struct, frozen=True):
-    """A DeviceClass that the fleet should have."""
-
-    name: str
-
-
-class ReportKey(msgspec.Struct, frozen=True):
-    """What is to be told of a claim's devices."""
-
-    uid: ClaimUID
-
-
-Key = PoolKey | FactKey | PodKey | ClassKey | ReportKey
 _ObjectKey = tuple[str, str]
 
 
@@ -99,9 +67,11 @@ class Cluster:
         """Of every pool that was told of: ours."""
         self._pools_of: dict[NodeName, set[PoolKey]] = {}
         self._claim_uids: dict[_ObjectKey, ClaimUID] = {}
+        self.admitted_gangs: frozenset[GangKey] = frozenset()
+        """Gangs whose claims are ours to decide."""
         self._gated: dict[PodKey, Pod] = {}
         """Pods behind our gate, and those whose gate we lifted until the watch shows it."""
-        self._slices: dict[str, ResourceSlice] = {}
+        self._slices = StoredSlices()
 
     # What is heard on the bus.
 
@@ -198,7 +168,7 @@ class Cluster:
                 yield from self._see_pod(found)
             case ResourceSlice():
                 self.keep_slice(found)
-                yield _pool_of(found)
+                yield pool_of(found)
             case _:
                 raise AssertionError(f"nobody asked for {kind.name}")
 
@@ -221,38 +191,35 @@ class Cluster:
                 yield from self._lose_pod(_pod_key(found))
             case ResourceSlice():
                 self.drop_slice(found.metadata.name)
-                yield _pool_of(found)
+                yield pool_of(found)
             case _:
                 raise AssertionError(f"nobody asked for {kind.name}")
 
     def keep_slice(self, found: ResourceSlice) -> None:
-        """As it is stored; an older version than the one known is old news."""
-        known = self._slices.get(found.metadata.name)
-        if known is None or _version(found) >= _version(known) or known.metadata.uid != found.metadata.uid:
-            self._slices[found.metadata.name] = found
+        """As it is stored."""
+        self._slices.keep(found)
 
     def drop_slice(self, name: str) -> None:
-        self._slices.pop(name, None)
+        self._slices.drop(name)
 
     def keep_claim(self, found: ResourceClaim) -> None:
         """As our own write left it, without waiting to see it."""
         known = self.claims.get(found.uid)
-        if known is not None and _version(found) >= _version(known):
+        if known is not None and version_of(found) >= version_of(known):
             self.claims[found.uid] = found
 
     def keep_pod(self, found: Pod) -> None:
         """As our own write left it. That its gate is lifted is news once the watch shows it: only then
         may its claims be told without it."""
         known = self._gated.get(_pod_key(found))
-        if known is not None and _version(found) >= _version(known):
+        if known is not None and version_of(found) >= version_of(known):
             self._gated[_pod_key(found)] = found
 
     # What may be asked.
 
     def slices(self, key: PoolKey) -> tuple[ResourceSlice, ...]:
         """The stored slices of a pool, by name."""
-        found = (item for item in self._slices.values() if _pool_of(item) == key)
-        return tuple(sorted(found, key=lambda item: item.metadata.name))
+        return self._slices.of(key)
 
     def pools_of(self, node: NodeName) -> frozenset[PoolKey]:
         """The pools that a node's agents told of."""
@@ -283,6 +250,33 @@ class Cluster:
             sorted(found, key=lambda pod: (pod.metadata.creation_timestamp or "", pod.metadata.name))
         )
 
+    def ready_pods(self, namespace: str) -> tuple[Pod, ...]:
+        """The pods behind our gate whose claims are all there, the oldest first."""
+        found = (pod for key, pod in self._gated.items() if key.namespace == namespace)
+        ready = (pod for pod in found if self.claims_of(pod) is not None)
+        return tuple(
+            sorted(ready, key=lambda pod: (pod.metadata.creation_timestamp or "", pod.metadata.name))
+        )
+
+    def uids(self, namespace: str, names: Iterable[str]) -> tuple[ClaimUID, ...]:
+        """Of the claims of these names that are there."""
+        found = (self._claim_uids.get((namespace, name)) for name in names)
+        return tuple(uid for uid in found if uid is not None)
+
+    def gangs(self) -> dict[GangKey, tuple[Pod, ...]]:
+        """The pods behind our gate that belong to a gang."""
+        found: dict[GangKey, tuple[Pod, ...]] = {}
+        for pod in self._gated.values():
+            gang = gang_of(pod)
+            if gang is not None and is_gated(pod, ALLOCATION_LABEL):
+                found[gang] = (*found.get(gang, ()), pod)
+        return found
+
+    def admits(self, pod: Pod) -> bool:
+        """Whether the pod may have its claims decided: it is in no gang, or its gang has its turn."""
+        gang = gang_of(pod)
+        return gang is None or gang in self.admitted_gangs
+
     def allocation(self, uid: ClaimUID) -> AllocationResult | None:
         """What the allocator has given the claim."""
         answer = self.answers.get(uid)
@@ -301,17 +295,18 @@ class Cluster:
         yield from map(ReportKey, self.prepared)
         yield from map(ClassKey, self.wanted_classes)
         yield from self._gated
+        yield TurnKey()
 
     def _known(self, kind: watched.Kind[Any]) -> list[Any]:
-        known: dict[str, Mapping[Any, Any]] = {
-            watched.NODES.name: self.nodes,
-            watched.CLASSES[0].name: self.classes,
-            watched.TAINT_RULES[0].name: self.taint_rules,
-            watched.CLAIMS[0].name: self.claims,
-            watched.PODS.name: self._gated,
-            watched.SLICES[0].name: self._slices,
+        known: dict[str, Iterable[Any]] = {
+            watched.NODES.name: self.nodes.values(),
+            watched.CLASSES[0].name: self.classes.values(),
+            watched.TAINT_RULES[0].name: self.taint_rules.values(),
+            watched.CLAIMS[0].name: self.claims.values(),
+            watched.PODS.name: self._gated.values(),
+            watched.SLICES[0].name: self._slices.all(),
         }
-        return list(known[kind.name].values())
+        return list(known[kind.name])
 
     def _about_node(self, node: Node) -> Iterator[Key]:
         yield FactKey(NODES.kind, node.metadata.name)
@@ -322,13 +317,23 @@ class Cluster:
         if claim.status.devices or claim.uid in self.prepared:
             yield ReportKey(claim.uid)
         for pod in self.gated_pods(claim):
-            yield _pod_key(pod)
-            yield from self._claim_keys(pod)
+            yield from self._about_pod(pod)
+
+    def _about_pod(self, pod: Pod) -> Iterator[Key]:
+        """It, what goes with it, and, of a gang, the others and whose turn it is."""
+        yield _pod_key(pod)
+        yield from self._claim_keys(pod)
+        gang = gang_of(pod)
+        if gang is not None:
+            yield TurnKey()
+            yield from map(_pod_key, self.gangs().get(gang, ()))
 
     def _claim_keys(self, pod: Pod) -> Iterator[Key]:
-        for name in claim_names(pod) or ():
-            uid = self._claim_uids.get((pod.metadata.namespace, name))
-            if uid is not None:
+        """Of its claims, and of all that are decided with them while it is there."""
+        names, namespace = claim_names(pod), pod.metadata.namespace
+        if names:
+            near = [pod, *(other for key, other in self._gated.items() if key.namespace == namespace)]
+            for uid in self.uids(namespace, joined(names[0], near)):
                 yield FactKey(CLAIMS.kind, uid)
 
     def _see_claim(self, found: ResourceClaim) -> Iterator[Key]:
@@ -337,7 +342,7 @@ class Cluster:
         if before is not None and before != found.uid:
             yield from self._lose_claim(self.claims[before])
         known = self.claims.get(found.uid)
-        if known is None or _version(found) >= _version(known):
+        if known is None or version_of(found) >= version_of(known):
             self.claims[found.uid] = found
             self._claim_uids[name] = found.uid
         yield from self._about_claim(found)
@@ -352,12 +357,11 @@ class Cluster:
     def _see_pod(self, found: Pod) -> Iterator[Key]:
         key = _pod_key(found)
         known = self._gated.get(key)
-        if known is not None and _version(found) < _version(known):
+        if known is not None and version_of(found) < version_of(known):
             return
         if is_gated(found, ALLOCATION_LABEL):
             self._gated[key] = found
-            yield key
-            yield from self._claim_keys(found)
+            yield from self._about_pod(found)
         else:
             yield from self._lose_pod(key)
 
@@ -365,20 +369,12 @@ class Cluster:
         pod = self._gated.pop(key, None)
         if pod is not None:
             yield from self._claim_keys(pod)
+            if gang_of(pod) is not None:
+                yield TurnKey()
 
 
 def _pod_key(pod: Pod) -> PodKey:
     return PodKey(pod.metadata.namespace, pod.metadata.name)
-
-
-def _pool_of(found: ResourceSlice) -> PoolKey:
-    return PoolKey(found.spec.node_name or NodeName(""), found.spec.driver)
-
-
-def _version(found: Any) -> int:
-    """Resource versions of one resource are ordered numbers (Kubernetes 1.35 says so in its API)."""
-    text = found.metadata.resource_version
-    return int(text) if text.isdigit() else 0
 
 
 def is_from_kubernetes(fact: Fact | None) -> bool:

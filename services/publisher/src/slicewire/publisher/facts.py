@@ -29,7 +29,10 @@ from slicewire.common.model import (
     ResourceClaim,
     ResourceClaimStatus,
 )
-from slicewire.publisher.cluster import Cluster, FactKey
+from slicewire.publisher.cluster import Cluster
+from slicewire.publisher.core.gangs import joined
+from slicewire.publisher.core.pods import claim_names
+from slicewire.publisher.keys import FactKey
 
 
 def fact_of(key: FactKey, cluster: Cluster) -> Fact | None:
@@ -104,12 +107,12 @@ def to_be_written(claim: ResourceClaim, cluster: Cluster) -> AllocationResult | 
 
 
 def _together(claim: ResourceClaim, cluster: Cluster) -> tuple[ClaimUID, ...]:
-    """The claims of the first pod that waits for this one; none while some are not there yet."""
-    for pod in cluster.gated_pods(claim):
-        claims = cluster.claims_of(pod)
-        if claims is not None:
-            return tuple(found.uid for found in claims)
-    return ()
+    """The claims of the pods that wait for this one, and of all that share a claim with them; none while
+    some are not there yet, or their gang has to wait its turn."""
+    pods = [pod for pod in cluster.ready_pods(claim.metadata.namespace) if cluster.admits(pod)]
+    if not any(claim.metadata.name in (claim_names(pod) or ()) for pod in pods):
+        return ()
+    return cluster.uids(claim.metadata.namespace, joined(claim.metadata.name, pods))
 
 
 def _identity(meta: ObjectMeta) -> ObjectMeta:

@@ -76,8 +76,11 @@ class _Connection:
 
     def __init__(self, credentials: Credentials, api: client.ApiClient) -> None:
         self.api = api
+        self.writes = 0
         self._credentials = credentials
         self._lock = asyncio.Lock()
+        self._retired: client.ApiClient | None = None
+        """The one before, kept for what is still under way on it."""
 
     async def renew(self, refused: client.ApiClient) -> None:
         """Read the credentials again, unless another request already has."""
@@ -88,9 +91,15 @@ class _Connection:
                 fresh = await self._credentials.client()
             except BadSettings as error:
                 raise ApiUnavailable(str(error)) from error
-            self.api = fresh
-            await refused.close()
+            if self._retired is not None:
+                await self._retired.close()
+            self.api, self._retired = fresh, refused
             _log.info("credentials read again")
+
+    async def close(self) -> None:
+        await self.api.close()
+        if self._retired is not None:
+            await self._retired.close()
 
 
 class Kube:
@@ -101,6 +110,11 @@ class Kube:
         self._pace = pace
         self._fence = fence
         self.dialect = Dialect()
+
+    @property
+    def writes(self) -> int:
+        """How many were asked for on this connection."""
+        return self._connection.writes
 
     def fenced(self, fence: Fence) -> Kube:
         """The same connection, through which nothing is written while the fence is closed."""
@@ -160,6 +174,7 @@ class Kube:
         left = _ANSWER_SECONDS if self._fence is None else self._fence()
         if left <= 0:
             raise NotLeading(f"{request.method} {request.path}: the lease is not ours")
+        self._connection.writes += 1
         return await self._answer(request, min(_ANSWER_SECONDS, left))
 
     async def _answer(self, request: _Request, seconds: float) -> bytes:
@@ -229,4 +244,4 @@ async def connected(
     try:
         yield Kube(connection, Pace(requests_a_second, burst))
     finally:
-        await connection.api.close()
+        await connection.close()

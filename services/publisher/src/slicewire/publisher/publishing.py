@@ -10,7 +10,7 @@ from slicewire.common.logs import Log
 from slicewire.common.messages import MANAGED_TAINT, SLICEWIRE
 from slicewire.common.model import DeviceTaint, Node, NodeName, ResourceSlice, wire
 from slicewire.publisher.apifaults import ApiNotFound, ApiRejected
-from slicewire.publisher.cluster import Cluster, PoolKey
+from slicewire.publisher.cluster import Cluster
 from slicewire.publisher.core import features
 from slicewire.publisher.core.difference import Change, Create, Delete, Update, difference
 from slicewire.publisher.core.features import Feature, Features
@@ -20,6 +20,7 @@ from slicewire.publisher.core.slices import Owner, PoolWanted, desired_slices
 from slicewire.publisher.core.versions import written
 from slicewire.publisher.events import Events
 from slicewire.publisher.facts import allocation_mode
+from slicewire.publisher.keys import PoolKey
 from slicewire.publisher.kube import Kube
 from slicewire.publisher.worklist import Again
 

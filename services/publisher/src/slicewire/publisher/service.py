@@ -30,20 +30,13 @@ from slicewire.publisher import watched
 from slicewire.publisher.announcing import occurrences
 from slicewire.publisher.apifaults import ApiConflict, ApiNotFound, ApiRejected, ApiUnavailable, NotLeading
 from slicewire.publisher.binding import Binding
-from slicewire.publisher.cluster import (
-    ClassKey,
-    Cluster,
-    FactKey,
-    Key,
-    PodKey,
-    PoolKey,
-    ReportKey,
-    is_from_kubernetes,
-)
+from slicewire.publisher.cluster import Cluster, is_from_kubernetes
 from slicewire.publisher.dialects import AGAIN_SECONDS, find_dialect
 from slicewire.publisher.election import Alone, Leadership
 from slicewire.publisher.events import Events
 from slicewire.publisher.facts import fact_of
+from slicewire.publisher.ganging import Gangs
+from slicewire.publisher.keys import ClassKey, FactKey, Key, PodKey, PoolKey, ReportKey, TurnKey
 from slicewire.publisher.kube import Kube
 from slicewire.publisher.publishing import Slices, utc_now
 from slicewire.publisher.reporting import Reporting
@@ -81,6 +74,7 @@ class Policy(msgspec.Struct, frozen=True):
     instance: str = "publisher"
     keep_silent: timedelta = timedelta(seconds=300)
     makes_classes: bool = True
+    gang_seconds: float = 30.0
 
 
 DEFAULT_POLICY = Policy()
@@ -104,6 +98,7 @@ class Publisher:
         self._slices = Slices(self._api, self._cluster, self._events, policy.keep_silent)
         self._binding = Binding(self._api, self._cluster)
         self._reporting = Reporting(self._api, self._cluster, utc_now)
+        self._gangs = Gangs(self._cluster, policy.gang_seconds)
         self._makes_classes = policy.makes_classes
         self._worklist: Worklist[Key] = Worklist()
         self._unsynced = {kind.name for kind in (*_WATCHED, *(kinds[0] for kinds in _SERVED))} | {"bus"}
@@ -228,6 +223,9 @@ class Publisher:
                 await self._reporting.create_class(name)
             case ReportKey(uid):
                 await self._reporting.report(uid)
+            case TurnKey():
+                self._wake(self._gangs.take_turns())
+                self._gangs.again()
             case never:
                 assert_never(never)
 

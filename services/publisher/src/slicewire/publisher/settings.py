@@ -31,5 +31,7 @@ class Settings(CommonSettings, frozen=True, kw_only=True):
     """Publishers of one cluster share one name."""
     device_classes: bool = True
     """Whether classes for the fleet's devices and MIG profiles are created where they are missing."""
+    gang_seconds: Annotated[float, msgspec.Meta(gt=0)] = 30.0
+    """How long a gang may collect devices before it gives them back and the next has its turn."""
     silent_seconds: _Seconds = 300
     """How long the devices of a pool stay published, tainted, after its agent took back what it told."""

@@ -322,6 +322,7 @@ async def connected(
         bus = NatsBus(client, name)
         link_box.append(bus.link)
         await streams.ensured(bus.link, retention, patience_seconds)
+        _stop_if_told_to()
         yield bus
     finally:
         if client.is_connected:
@@ -340,6 +341,13 @@ async def _connect(
             await client.connect(servers=url, **options)
     except (TimeoutError, nats.errors.Error, OSError) as error:
         raise BusUnavailable(f"no NATS server answers at {url}") from error
+
+
+def _stop_if_told_to() -> None:
+    """The client's waits may lose a cancellation as they end (`asyncio.wait_for` before Python 3.12)."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _refuse_old(client: QuickClient) -> None:

@@ -6,6 +6,8 @@ share a root, halves share a NUMA node.
 
 from __future__ import annotations
 
+from functools import cache
+
 import msgspec
 
 from slicewire.common.nvml.facts import NvLink, PeerKind
@@ -56,6 +58,7 @@ def module(model: str, position: int) -> int | None:
     return 1 + position % (len(_DOMAINS_OF_GB200) if model == "gb200" else len(_BUSES))
 
 
+@cache
 def links(model: str, pci_bus_id: str) -> tuple[NvLink, ...]:
     """To the switches of the board that this slot is on: GPUs of one board have the same peers."""
     wired = MODELS[model].links
