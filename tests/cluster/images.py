@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 BUSYBOX = "slicewire.local/busybox:1"
+WAIT = ("sh", "-c", "trap 'exit 0' TERM; sleep 3600 & wait")
+"""What a container does that is to be there, and to end when it is told to."""
 PAUSE = "slicewire.local/pause:1"
 _APPLETS = (
     "sh",

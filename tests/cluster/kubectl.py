@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from tests.cluster.images import BUSYBOX
+from tests.cluster.images import BUSYBOX, WAIT
 from tests.cluster.places import Cache, Home
 
 SECONDS = 90
@@ -77,6 +77,5 @@ def pods_of(documents: list[dict[str, Any]]) -> list[str]:
 
 
 def _at_home(pod: dict[str, Any]) -> None:
-    pod["spec"]["terminationGracePeriodSeconds"] = 0
     for container in pod["spec"]["containers"]:
-        container |= {"image": BUSYBOX, "imagePullPolicy": "Never", "command": ["sh", "-c", "sleep 3600"]}
+        container |= {"image": BUSYBOX, "imagePullPolicy": "Never", "command": list(WAIT)}

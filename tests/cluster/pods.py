@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.cluster.images import BUSYBOX
+from tests.cluster.images import BUSYBOX, WAIT
 
 
 def template(name: str, device_class: str, profile: str = "") -> dict[str, Any]:
@@ -34,7 +34,7 @@ def plain_pod(name: str) -> dict[str, Any]:
         "name": "cuda",
         "image": BUSYBOX,
         "imagePullPolicy": "Never",
-        "command": ["sh", "-c", "sleep 3600"],
+        "command": list(WAIT),
     }
     return {
         "apiVersion": "v1",
@@ -42,7 +42,6 @@ def plain_pod(name: str) -> dict[str, Any]:
         "metadata": {"name": name},
         "spec": {
             "restartPolicy": "Never",
-            "terminationGracePeriodSeconds": 0,
             "containers": [container],
         },
     }

@@ -106,6 +106,7 @@ class Parts:
             "SLICEWIRE_NODE_PREP_PLUGIN_DIR": str(self._home.plugins / "gpu.nvidia.com"),
             "SLICEWIRE_NODE_PREP_REGISTRY_DIR": str(self._home.registry),
             "SLICEWIRE_NODE_PREP_CDI_ROOT": str(self._home.cdi),
+            "SLICEWIRE_NODE_PREP_DEVICE_METADATA": "true",
         }
 
 

@@ -39,11 +39,13 @@ def test_a_container_has_the_environment_devices_and_mounts_of_its_cdi_files(
     inside = ("exec", "curious", "--")
     edits = list(edits_of(home))
     environment = {each for edit in edits for each in edit.get("env", ())}
-    assert environment - {"NVIDIA_CTK_LIBCUDA_DIR"}
+    assert "NVIDIA_VISIBLE_DEVICES=void" in environment
     assert environment <= set(kubectl(*inside, "env").splitlines())
     devices = [node["path"] for edit in edits for node in edit.get("deviceNodes", ())]
     kinds = kubectl(*inside, "stat", "-c", "%F", *devices).splitlines()
     assert kinds == ["character special file"] * len(devices)
+    there = kubectl(*inside, "find", "/dev", "-path", "/dev/nvidia*", "-type", "c").split()
+    assert sorted(there) == sorted(path for path in devices if path.startswith("/dev/nvidia"))
     assert any(path.startswith("/dev/nvidia-caps/") for path in devices) is (kind == "mig")
     mounts = {mount["containerPath"] for edit in edits for mount in edit.get("mounts", ())}
     assert mounts
@@ -53,9 +55,13 @@ def test_a_container_has_the_environment_devices_and_mounts_of_its_cdi_files(
 def test_a_container_may_read_what_its_device_is(parts: Parts, kubectl: Kubectl) -> None:
     kubectl.apply([TEMPLATES["mig"], pod_of("curious", "mig")])
     kubectl.await_pods("curious")
-    place = "/var/run/kubernetes.io/dra-device-attributes/resourceclaimtemplates/device/device"
+    (claim,) = kubectl.get("resourceclaims")["items"]
+    place = f"/var/run/kubernetes.io/dra-device-attributes/resourceclaims/{claim['metadata']['name']}/device"
     told = json.loads(kubectl("exec", "curious", "--", "cat", f"{place}/gpu.nvidia.com-metadata.json"))
-    assert '"2g.20gb"' in json.dumps(told)
+    (device,) = told["requests"][0]["devices"]
+    (given,) = claim["status"]["allocation"]["devices"]["results"]
+    assert device["name"] == given["device"]
+    assert device["attributes"]["profile"] == {"string": "2g.20gb"}
 
 
 def edits_of(home: Home) -> Iterator[dict[str, Any]]:

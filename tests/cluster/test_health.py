@@ -9,6 +9,7 @@ import pytest
 
 from tests.cluster.kubectl import SECONDS, Kubectl, example
 from tests.cluster.slicewire import Parts
+from tests.cluster.test_examples import nodes_in
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]
 
@@ -23,11 +24,18 @@ def health_of(kubectl: Kubectl, pod: str) -> list[str]:
     ]
 
 
-def test_the_status_of_a_pod_says_that_its_gpu_is_healthy(parts: Parts, kubectl: Kubectl) -> None:
-    assert parts.daemons["node-prep"].pid
-    kubectl.apply(example("one-gpu-per-pod", lambda pod: None))
-    kubectl.await_pods("trainer-1", "trainer-2")
+def await_health(kubectl: Kubectl, pod: str, health: str) -> None:
     ends = time.monotonic() + SECONDS
-    while (told := health_of(kubectl, "trainer-1")) != ["Healthy"]:
+    while (told := health_of(kubectl, pod)) != [health]:
         assert time.monotonic() < ends, told
         time.sleep(0.5)
+
+
+def test_the_status_of_a_pod_says_whether_its_gpu_is_healthy(parts: Parts, kubectl: Kubectl) -> None:
+    kubectl.apply(example("one-gpu-per-pod"))
+    kubectl.await_pods("trainer-1", "trainer-2")
+    await_health(kubectl, "trainer-1", "Healthy")
+    (gpu,) = nodes_in(kubectl, "trainer-1")
+    parts.befall(f"gpu-{gpu.removeprefix('nvidia')}", "lost")
+    await_health(kubectl, "trainer-1", "Unhealthy")
+    assert health_of(kubectl, "trainer-2") == ["Healthy"]

@@ -23,6 +23,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     devices: Callable[[Workbench], tuple[Device, ...]]
     config: tuple[DeviceAllocationConfiguration, ...] = ()
     result: dict[str, Any] = msgspec.field(default_factory=dict)
+    describes: bool = False
 
 
 def _left_in_mig_mode(node: Workbench) -> tuple[Device, ...]:
@@ -62,6 +63,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(name="dynamic MIG", devices=lambda node: (node.part(0),)),
     Kind(name="dynamic MIG beside others'", devices=_beside_others),
     Kind(name="dynamic MIG, two of one GPU", devices=lambda node: (node.part(0), node.part(1))),
+    Kind(name="dynamic MIG, described", devices=lambda node: (node.part(0),), describes=True),
     Kind(name="GPU for a virtual machine", devices=_for_a_machine),
     Kind(name="administrative access", devices=lambda node: (node.whole(),), result={"admin_access": True}),
 )

@@ -31,7 +31,7 @@ from tests.component.node_prep.harness import Disk, Service, Wanted, held
 from tests.component.node_prep.workbench import Workbench
 from tests.faults.doom import MOMENTS, live
 from tests.faults.kinds import KINDS, Kind
-from tests.faults.told import Facts, bus_of, tell
+from tests.faults.told import Facts, bus_of, facts_of, tell
 from tests.unit.node_prep.builders import DRIVER, NODE, POOL, a_claim
 
 _LIFE_SECONDS = 60.0
@@ -66,6 +66,7 @@ class Node(msgspec.Struct, frozen=True):
     gpus: Any
     cdi: dict[str, str]
     claims: tuple[str, ...]
+    described: tuple[str, ...]
     leftovers: tuple[str, ...]
 
 
@@ -106,7 +107,7 @@ class Trial:
             entry = held("claim-1", *names, config=self._kind.config, **self._kind.result)
             pool = PoolObserved(node=NODE, driver=DRIVER, pool=POOL, generation=1, devices=devices)
             ledger = LedgerWritten(node=NODE, driver=DRIVER, entries=(entry,))
-            tell(node.folder, Facts(pool=pool, ledger=ledger))
+            tell(node.folder, Facts(pool=pool, ledger=ledger, describes=self._kind.describes))
 
     async def rows(self) -> AsyncIterator[Row]:
         expected = await self._without_fault()
@@ -172,7 +173,8 @@ class Trial:
 async def _started(folder: Path, opened: AsyncExitStack) -> Service:
     disk = Disk(folder)
     nvml = opened.enter_context(closing(disk.open_nvml()))
-    service = Service(disk, nvml, Wanted(with_kubelet=False, ledger_wait_seconds=5.0))
+    wanted = Wanted(with_kubelet=False, ledger_wait_seconds=5.0, describes=facts_of(folder).describes)
+    service = Service(disk, nvml, wanted)
     return await opened.enter_async_context(service.running(partial(bus_of, folder)))
 
 
@@ -196,6 +198,7 @@ def _seen(folder: Path) -> Node:
         gpus=[{field: gpu.get(field) for field in _CHANGEABLE} for gpu in state["gpus"]],
         cdi={name: (disk.cdi_root / name).read_text().replace(str(folder), "") for name in ours},
         claims=tuple(disk.entries) if disk.checkpoint.exists() else (),
+        described=tuple(sorted(path.name for path in folder.glob("plugin/dra-device-metadata/*/*"))),
         leftovers=(*sorted(set(present) - ours), *others),
     )
 
@@ -203,7 +206,7 @@ def _seen(folder: Path) -> Node:
 def _difference(seen: Node, wanted: Node) -> str:
     return "; ".join(
         f"{field} is {getattr(seen, field)}, not {getattr(wanted, field)}"
-        for field in ("gpus", "cdi", "claims", "leftovers")
+        for field in ("gpus", "cdi", "claims", "described", "leftovers")
         if getattr(seen, field) != getattr(wanted, field)
     )
 

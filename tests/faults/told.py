@@ -23,6 +23,8 @@ _FACTS = "facts.json"
 class Facts(Object, frozen=True):
     pool: PoolObserved
     ledger: LedgerWritten
+    describes: bool = False
+    """How node-prep is set, too: `DEVICE_METADATA`."""
 
 
 class ToldBus:
@@ -49,7 +51,10 @@ def tell(folder: Path, facts: Facts) -> None:
     (folder / _FACTS).write_bytes(wire.encode(facts))
 
 
+def facts_of(folder: Path) -> Facts:
+    return wire.decode((folder / _FACTS).read_bytes(), Facts)
+
+
 @asynccontextmanager
 async def bus_of(folder: Path) -> AsyncIterator[Bus]:
-    facts = wire.decode((folder / _FACTS).read_bytes(), Facts)
-    yield cast("Bus", ToldBus(facts))  # what a node asks of its bus; a node asks it nothing else
+    yield cast("Bus", ToldBus(facts_of(folder)))  # what a node asks of its bus; a node asks it nothing else

@@ -47,6 +47,7 @@ from slicewire.node_prep.driverroot import DriverRoot
 from slicewire.node_prep.executors import MpsHere, executors
 from slicewire.node_prep.hearing import Hearing
 from slicewire.node_prep.journal import Journal
+from slicewire.node_prep.metadatafiles import MetadataFiles
 from slicewire.node_prep.preparation import Preparation
 from slicewire.node_prep.service import NodePrep
 from slicewire.node_prep.turns import Turns
@@ -147,6 +148,7 @@ class Wanted(msgspec.Struct, frozen=True):
     claim_source: ClaimSource | None = None
     rhythm: Rhythm = Rhythm()
     preparation: Preparation | None = None
+    describes: bool = False
 
 
 class Service:
@@ -157,7 +159,9 @@ class Service:
         self.hearing = Hearing(NODE, DRIVER, turns.was_last_ours)
         self.preparation = wanted.preparation or _preparation(disk, nvml)
         allocations = Allocations(self.hearing, wanted.ledger_wait_seconds, wanted.claim_source)
-        self.node_prep = NodePrep(self.hearing, self.preparation, turns, allocations)
+        self.node_prep = NodePrep(
+            self.hearing, self.preparation, turns, allocations, describes=wanted.describes
+        )
         heir = Asker.KUBELET if wanted.with_kubelet else Asker.BUS
         self.upkeep = Upkeep(self.node_prep, self.hearing, self.preparation, heir)
         sockets = kubelet.sockets(DRIVER, disk.plugin_dir, disk.registry_dir, wanted.instance)
@@ -219,7 +223,8 @@ class Service:
 
 def _preparation(disk: Disk, nvml: NvmlControl) -> Preparation:
     journal = Journal(disk.checkpoint, boot_id(nvml.sysfs_root))
-    table = executors(nvml, DriverRoot(nvml), disk.cdi_root, disk.mps)
+    metadata = MetadataFiles(DRIVER, disk.plugin_dir, disk.cdi_root)
+    table = executors(nvml, DriverRoot(nvml), disk.cdi_root, disk.mps, metadata=metadata)
     return Preparation(journal, table, disk.cdi_root)
 
 

@@ -52,6 +52,7 @@ async def test_an_unchanged_list_is_said_again_before_it_grows_old(station: Stat
         assert len({tuple((await next_of(lists)).items()) for _ in range(3)}) == 1
 
 
+@pytest.mark.slow
 async def test_while_the_bus_is_away_too_long_every_device_is_unknown(
     station: Station, broker: Broker
 ) -> None:

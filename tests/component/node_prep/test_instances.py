@@ -26,6 +26,7 @@ async def registered(instances: AsyncExitStack, station: Station, instance: str)
     return await instances.enter_async_context(kubelet.registered(DRIVER))
 
 
+@pytest.mark.slow
 async def test_both_answer_what_either_did_until_the_old_one_is_killed(station: Station) -> None:
     await station.author.tell_ledger(held(), held("claim-2", "gpu-1"), held("claim-3"))
     async with AsyncExitStack() as all_of_it:
@@ -80,6 +81,7 @@ async def test_asked_side_by_side_neither_forgets_what_the_other_did(station: St
     assert {entry["state"] for entry in station.disk.entries.values()} == {"PrepareCompleted"}
 
 
+@pytest.mark.slow
 async def test_sockets_of_an_instance_that_died_go_with_the_next_start(station: Station) -> None:
     async with started(station.disk, station.nats_url, NODE_PREP_INSTANCE=OLD) as process:
         async with Kubelet(station.disk.registry_dir).registered(DRIVER):

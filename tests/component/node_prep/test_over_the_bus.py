@@ -120,6 +120,7 @@ async def test_a_restart_while_the_bus_is_away_answers_from_the_checkpoint(
     await broker.start()
 
 
+@pytest.mark.slow
 async def test_what_is_done_while_the_bus_is_away_is_told_when_it_is_back(
     station: Station, broker: Broker
 ) -> None:

@@ -33,6 +33,7 @@ async def test_it_serves_until_told_to_stop_and_leaves_no_socket(station: Statio
     assert station.disk.cdi_file("claim-1").exists(), "containers run on without us"
 
 
+@pytest.mark.slow
 async def test_one_trace_leads_from_the_ledger_through_every_step(station: Station) -> None:
     await station.author.tell_ledger(held(trace=LEDGER_TRACE))
     with collecting() as collector:
@@ -57,6 +58,7 @@ async def traceparent_told(station: Station) -> str:
     raise AssertionError("following never ends")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "said"),
     [

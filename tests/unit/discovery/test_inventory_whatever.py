@@ -22,6 +22,7 @@ from slicewire.discovery.core.inventory import Inventory
 from slicewire.discovery.core.pci import PciGpu
 from slicewire.discovery.core.policy import Choice, DeviceType, Partitions
 from tests.kubeapi.kinds import SLICES
+from tests.kubeapi.releases import Release
 from tests.kubeapi.validation import problems_of_new
 from tests.unit.discovery.builders import a_mig, an_instance, names_of, seen
 
@@ -138,4 +139,4 @@ def _objections(found: Inventory) -> tuple[object, ...]:
         shared_counters=found.shared_counters,
     )
     slices = json.loads(shown(pool, "resourceslices"))["items"]
-    return tuple(one for each in slices for one in problems_of_new(SLICES, each))
+    return tuple(one for each in slices for one in problems_of_new(SLICES, each, Release()))

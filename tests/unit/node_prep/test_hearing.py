@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,7 +24,7 @@ from slicewire.common.messages import (
 )
 from slicewire.common.model import ClaimName, ClaimUID, DeviceID, DeviceName, Namespace, TraceParent
 from slicewire.node_prep.core.node import Node
-from slicewire.node_prep.hearing import Picture, Told
+from slicewire.node_prep.hearing import Hearing, Picture, Told
 from tests.unit.node_prep.builders import DRIVER, NODE, POOL, a_claim, a_gpu, a_result
 
 UID = ClaimUID("claim-1")
@@ -79,3 +80,14 @@ def test_of_our_own_facts_the_latest_counts_in_whatever_order_they_come(
     for sequence, error in facts:
         picture = picture.with_heard(prepared(sequence, error))
     assert picture.told == {UID: Told(3, ClaimPrepared(node=NODE, claim=CLAIM, error="three"))}
+
+
+async def test_changes_that_come_together_are_one() -> None:
+    """And are told when whoever asked has the answer."""
+    hearing = Hearing(NODE, DRIVER)
+    waiting = asyncio.ensure_future(hearing.next_changes(0))
+    for _ in range(3):
+        await asyncio.sleep(0)
+        await hearing.changed()
+    assert await waiting == 3
+    assert await hearing.next_changes(3, at_most_seconds=0.0) == 3

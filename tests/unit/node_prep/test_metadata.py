@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from slicewire.common.model import ClaimName, ClaimUID, Device, DeviceAttribute, DeviceName, Namespace
 from slicewire.node_prep.core import metadata
-from slicewire.node_prep.core.metadata import Described, DescribedDevice, GivenDevice
+from slicewire.node_prep.core.described import Described, DescribedDevice, GivenDevice
 from slicewire.node_prep.core.node import Claim
 from tests.kubelet import runtime
 from tests.unit.node_prep.builders import DRIVER, POOL, a_device

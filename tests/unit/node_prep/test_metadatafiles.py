@@ -12,7 +12,7 @@ import pytest
 from slicewire.common.model import ClaimUID
 from slicewire.node_prep import files
 from slicewire.node_prep.core import metadata
-from slicewire.node_prep.core.metadata import Described
+from slicewire.node_prep.core.described import Described
 from slicewire.node_prep.metadatafiles import MetadataFiles
 from tests.kubelet import runtime
 from tests.unit.node_prep.builders import DRIVER

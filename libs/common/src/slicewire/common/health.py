@@ -61,7 +61,11 @@ def _handler(is_ready: Callable[[], bool]) -> type[BaseHTTPRequestHandler]:
             check = checks.get(self.path)
             status = 404 if check is None else 200 if check() else 503
             role = is_ready.role if isinstance(is_ready, Readiness) and self.path == "/readyz" else ""
-            body = {200: f"ok {role}".strip().encode() + b"\n", 404: b"there are /healthz and /readyz\n", 503: b"catching up\n"}[status]
+            body = {
+                200: f"ok {role}".strip().encode() + b"\n",
+                404: b"there are /healthz and /readyz\n",
+                503: b"catching up\n",
+            }[status]
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

@@ -22,10 +22,11 @@ from slicewire.node_prep import claimsource, kubelet, many
 from slicewire.node_prep.allocations import Allocations
 from slicewire.node_prep.boot import boot_id
 from slicewire.node_prep.core.entry import Asker
-from slicewire.node_prep.driverroot import DriverRoot
+from slicewire.node_prep.driverroot import DriverRoot, Places
 from slicewire.node_prep.executors import Handover, Patience, executors, handover_of
 from slicewire.node_prep.hearing import Hearing
 from slicewire.node_prep.journal import Journal
+from slicewire.node_prep.metadatafiles import MetadataFiles
 from slicewire.node_prep.mpsoffer import mps_here
 from slicewire.node_prep.preparation import Preparation
 from slicewire.node_prep.service import NodePrep
@@ -81,16 +82,22 @@ class _Parts(NamedTuple):
 
 def _parts(settings: Settings, nvml: NvmlControl) -> _Parts:
     """Of the one node that the settings name: who hears, who answers, and who keeps it in step."""
-    driver = DriverRoot(nvml, settings.host_driver_root)
+    places = Places(
+        driver_root=settings.host_driver_root,
+        host_root=Path(settings.host_root),
+        cdi_hook=settings.cdi_hook,
+    )
+    driver = DriverRoot(nvml, places=places)
     plugin_dir, cdi_root = Path(settings.plugin_dir), Path(settings.cdi_root)
     journal = Journal(plugin_dir / "checkpoint.json", boot_id(nvml.sysfs_root))
-    table = executors(nvml, driver, cdi_root, mps_here(settings), _vfio(settings, nvml))
+    metadata = MetadataFiles(settings.driver, plugin_dir, cdi_root)
+    table = executors(nvml, driver, cdi_root, mps_here(settings), _vfio(settings, nvml), metadata)
     preparation = Preparation(journal, table, cdi_root)
     turns = Turns(plugin_dir)
     hearing = Hearing(NodeName(settings.node_name), settings.driver, turns.was_last_ours)
     kubernetes = claimsource.source(settings.kubeconfig, settings.driver)
     allocations = Allocations(hearing, settings.ledger_wait_seconds, kubernetes)
-    node_prep = NodePrep(hearing, preparation, turns, allocations)
+    node_prep = NodePrep(hearing, preparation, turns, allocations, describes=settings.device_metadata)
     heir = Asker.KUBELET if settings.kubelet else Asker.BUS
     return _Parts(hearing, node_prep, Upkeep(node_prep, hearing, preparation, heir))
 

@@ -27,6 +27,8 @@ from slicewire.node_prep.core.node import Allocation, Claim, Node
 _NO_EVENT = 0
 """The first is 1. To be told so takes one question and no search: the cheapest sign of life there is."""
 
+_MOMENT_SECONDS = 0.005
+
 
 class Told(msgspec.Struct, frozen=True):
     """A fact of ours as the bus has it; None where it was forgotten."""
@@ -143,6 +145,13 @@ class Hearing:
                 await self._changed.wait_for(lambda: self._changes > seen)
         except TimeoutError:
             pass
+        return self._changes
+
+    async def next_changes(self, seen: int, at_most_seconds: float | None = None) -> int:
+        """As `next_change`, and a moment later: whoever asked has the answer by then, and changes that come
+        together are one."""
+        if await self.next_change(seen, at_most_seconds) > seen:
+            await asyncio.sleep(_MOMENT_SECONDS)
         return self._changes
 
     async def wait_for(self, is_so: Callable[[Node], bool], at_most_seconds: float) -> None:

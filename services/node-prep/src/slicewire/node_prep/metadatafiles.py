@@ -11,10 +11,14 @@ from pathlib import Path
 from slicewire.common.model import DriverName
 from slicewire.node_prep import files
 from slicewire.node_prep.core import metadata
-from slicewire.node_prep.core.metadata import Described, MetadataFile
+from slicewire.node_prep.core.described import Described
+from slicewire.node_prep.core.metadata import MetadataFile
 from slicewire.node_prep.core.node import Claim
+from slicewire.node_prep.files import Kept
 
 _READABLE_BY_ALL = 0o644
+_KEPT = Kept.UNTIL_A_POWER_CUT
+"""Every start makes those again that are not as they should be."""
 
 
 class MetadataFiles:
@@ -32,13 +36,17 @@ class MetadataFiles:
             self._write_file(path, file)
             spec = metadata.cdi_spec(described, file.request, str(path))
             name = metadata.cdi_file_name(self._driver, described.claim.uid, file.request)
-            files.write_if_changed(self._cdi_root / name, spec, _READABLE_BY_ALL)
+            files.write_if_changed(self._cdi_root / name, spec, _READABLE_BY_ALL, _KEPT)
+
+    def are_written(self, described: Described) -> bool:
+        """All of them, as `write` would leave them. Raises `DiskFault`."""
+        return all(self._is_written(described, file) for file in metadata.files_of(described))
 
     def remove(self, claim: Claim) -> None:
         """Nothing of this claim is left; a later claim of the same name keeps its own. Raises `DiskFault`."""
         present = files.names(self._cdi_root)
         for name in metadata.cdi_files_among(present, self._driver, claim.uid):
-            files.delete(self._cdi_root / name)
+            files.delete(self._cdi_root / name, _KEPT)
         if not (claim.namespace and claim.name):
             return
         folder = self._plugin_dir / metadata.folder_of(claim)
@@ -47,6 +55,18 @@ class MetadataFiles:
                 files.delete_all(folder / request)
         if not files.names(folder):
             files.delete_all(folder)
+
+    def _is_written(self, described: Described, file: MetadataFile) -> bool:
+        path = self._plugin_dir / file.path
+        data = files.read(path)
+        known = None if data is None else metadata.decoded(data)
+        spec = metadata.cdi_spec(described, file.request, str(path))
+        name = metadata.cdi_file_name(self._driver, described.claim.uid, file.request)
+        return (
+            known is not None
+            and data == metadata.encoded(file.content, known.metadata.generation)
+            and files.read(self._cdi_root / name) == spec
+        )
 
     def _is_of(self, claim: Claim, path: Path) -> bool:
         """One that cannot be read is nobody's, and goes."""
@@ -63,4 +83,4 @@ class MetadataFiles:
             generation = known.metadata.generation
             if data != metadata.encoded(file.content, generation):
                 generation += 1
-        files.write_if_changed(path, metadata.encoded(file.content, generation), _READABLE_BY_ALL)
+        files.write_if_changed(path, metadata.encoded(file.content, generation), _READABLE_BY_ALL, _KEPT)

@@ -7,12 +7,13 @@ begun is looked for, one that is untouched was not done by us. It knows no kind 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ParamSpec, TypeVar
 
 from slicewire.common import telemetry
 from slicewire.common.model import ClaimUID
 from slicewire.common.nvml.refusal import NvmlRefused
+from slicewire.node_prep.core.checkpoint import Checkpoint
 from slicewire.node_prep.core.entry import BEGUN, UNTOUCHED, Entry, Progress, Stage
 from slicewire.node_prep.core.refusal import PrepareRefusal, Why
 from slicewire.node_prep.core.steps import Notes, Step
@@ -95,7 +96,7 @@ class Saga:
             if ready is not None:
                 self._note(uid, index, _done(ready))
                 return None
-            self._record(uid, index, BEGUN)
+            self._record_begun(uid, index)
         return self._do(uid, index, step)
 
     def _known(self, uid: ClaimUID, index: int, step: Step) -> Notes | None:
@@ -139,9 +140,26 @@ class Saga:
         if self._entry(uid).at(index) != progress:
             self._journal.note(lambda now: now.with_progress(uid, index, progress))
 
-    def _record(self, uid: ClaimUID, index: int, progress: Progress) -> None:
+    def _record_begun(self, uid: ClaimUID, index: int) -> None:
+        """The files that follow a file too: they are not worth a write each."""
+        steps = self._entry(uid).plan.steps
+        together = [index, *_files_after(steps, index)]
+
+        def begun(now: Checkpoint) -> Checkpoint:
+            for one in together:
+                now = now.with_progress(uid, one, BEGUN)
+            return now
+
         with telemetry.span("checkpoint", claim_uid=uid):
-            self._journal.record(uid, lambda now: now.with_progress(uid, index, progress))
+            self._journal.record(uid, begun)
+
+
+def _files_after(steps: Sequence[Step], index: int) -> Iterator[int]:
+    for number in range(index, len(steps)):
+        if not steps[number].IS_FILE:
+            return
+        if number > index:
+            yield number
 
 
 def _done(notes: Notes) -> Progress:

@@ -17,9 +17,10 @@ from slicewire.common.model import ClaimUID, TraceParent
 from slicewire.common.settings import BadSettings
 from slicewire.node_prep.allocations import Allocations
 from slicewire.node_prep.core.entry import Asker, Entry
+from slicewire.node_prep.core.holding import Holders
 from slicewire.node_prep.core.lifecycle import State
-from slicewire.node_prep.core.node import Allocation, Claim
-from slicewire.node_prep.core.plan import gpus_of, plan, wrong_claim
+from slicewire.node_prep.core.node import Allocation, Claim, Node
+from slicewire.node_prep.core.plan import PreparePlan, described_too, gpus_of, plan, wrong_claim
 from slicewire.node_prep.core.refusal import PrepareRefusal, Why
 from slicewire.node_prep.files import DiskFault
 from slicewire.node_prep.hearing import Hearing
@@ -34,16 +35,24 @@ _log = Log("node-prep")
 
 
 class NodePrep:
-    """`prepare` and `unprepare` may be asked at any time, in any number, by anybody, and again."""
+    """`prepare` and `unprepare` may be asked at any time, in any number, by anybody, and again. `describes`:
+    containers can read what their devices are."""
 
     def __init__(
-        self, hearing: Hearing, preparation: Preparation, turns: Turns, allocations: Allocations
+        self,
+        hearing: Hearing,
+        preparation: Preparation,
+        turns: Turns,
+        allocations: Allocations,
+        *,
+        describes: bool = False,
     ) -> None:
         self.refused: dict[ClaimUID, Refused] = {}
         self._hearing = hearing
         self._preparation = preparation
         self._turns = turns
         self._allocations = allocations
+        self._describes = describes
         self._locks = Locks()
         self._first_turn: AsyncExitStack
         self._work: asyncio.TaskGroup
@@ -184,7 +193,7 @@ class NodePrep:
         async with self._locks.holding(*gpus_of(allocation, self._hearing.node)):
             # Between the look at who holds what and the reservation, nothing is waited for.
             node, holders = self._hearing.node, self._preparation.checkpoint.holders(but=uid)
-            made = plan(allocation, node, holders)
+            made = self._plan(allocation, node, holders)
             if isinstance(made, PrepareRefusal):
                 return made
             trace = telemetry.traceparent() or allocation.trace
@@ -193,6 +202,12 @@ class NodePrep:
                 return refusal
         _log.info("claim prepared", claim=allocation.claim, devices=made.device_names, asked_by=asked_by)
         return self._preparation.checkpoint.entries[uid]
+
+    def _plan(self, allocation: Allocation, node: Node, holders: Holders) -> PreparePlan | PrepareRefusal:
+        made = plan(allocation, node, holders)
+        if isinstance(made, PrepareRefusal) or not self._describes:
+            return made
+        return described_too(made, allocation, node)
 
     async def _unprepare(self, claim: Claim, asked_by: Asker, context: Headers) -> PrepareRefusal | None:
         async with self._locks.holding(f"claim {claim.uid}"), self._turn():
@@ -238,7 +253,7 @@ class NodePrep:
             if self._preparation.checkpoint.entry(claim.uid) is not None:
                 return None
             holders = self._preparation.checkpoint.holders(but=claim.uid)
-            made = plan(allocation, self._hearing.node, holders)
+            made = self._plan(allocation, self._hearing.node, holders)
             if isinstance(made, PrepareRefusal):
                 return made
             return await self._preparation.sweep_up(made, Asker.BUS)

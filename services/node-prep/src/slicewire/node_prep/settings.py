@@ -40,7 +40,14 @@ class Settings(NodeAgentSettings, frozen=True, kw_only=True):
     host_driver_root: str = ""
     """Where it is installed as seen from the host; empty: at the same place."""
     host_root: str = "/"
-    """The root of the host as seen from here: its `modprobe` loads vfio-pci where it is not loaded yet."""
+    """The root of the host as seen from here: its `modprobe` loads vfio-pci where it is not loaded yet, and
+    its /dev is used where the driver's root has none."""
+    cdi_hook: str = ""
+    """NVIDIA's hook for container runtimes, nvidia-cdi-hook, as the host has it; empty: looked for in the
+    driver's root; `none`: not used."""
+    device_metadata: bool = False
+    """Whether containers can read the published attributes of their devices in files: an alpha format of
+    Kubernetes (KEP-5304)."""
     vfio_wait_seconds: Annotated[float, msgspec.Meta(ge=0, le=60)] = 60.0
     """How long a GPU for a virtual machine is waited for while somebody uses it; others do not wait."""
     nodes: str = ""

@@ -12,12 +12,14 @@ import msgspec
 from slicewire.common.bus.port import Bus, Committed, Write
 from slicewire.common.logs import Log
 from slicewire.common.messages import PREPARED, ClaimPrepared, ClaimRef, PreparedDevice
-from slicewire.common.model import ClaimUID, NodeName, TraceParent
-from slicewire.node_prep.core import cdi
+from slicewire.common.model import ClaimUID, DeviceName, NodeName, TraceParent
+from slicewire.node_prep.core import cdi, metadata
 from slicewire.node_prep.core.checkpoint import Checkpoint
 from slicewire.node_prep.core.entry import Entry
 from slicewire.node_prep.core.lifecycle import State
 from slicewire.node_prep.core.node import Claim
+from slicewire.node_prep.core.steps import WriteMetadata
+from slicewire.node_prep.core.steps.metadata import WRITTEN
 from slicewire.node_prep.hearing import Hearing, Told
 
 _log = Log("node-prep")
@@ -40,16 +42,27 @@ class Truth(msgspec.Struct, frozen=True):
 
 
 def prepared_devices(entry: Entry) -> tuple[PreparedDevice, ...]:
+    extra = _described(entry)
     return tuple(
         PreparedDevice(
             request_names=planned.request_names,
             pool=planned.pool,
             device=planned.device,
-            cdi_device_ids=(cdi.device_id(entry.plan.claim.uid, planned),),
+            cdi_device_ids=(cdi.device_id(entry.plan.claim.uid, planned), *extra.pop(planned.device, ())),
             share_id=planned.share.id if planned.share is not None else None,
         )
         for planned in entry.plan.devices
     )
+
+
+def _described(entry: Entry) -> dict[DeviceName, tuple[str, ...]]:
+    """By device, what mounts the files that describe it, where they were written."""
+    return {
+        device: ids
+        for step, progress in entry.steps()
+        if isinstance(step, WriteMetadata) and progress.notes == WRITTEN
+        for device, ids in metadata.cdi_ids(step.described).items()
+    }
 
 
 def reference(claim: Claim) -> ClaimRef:

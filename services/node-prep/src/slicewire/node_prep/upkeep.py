@@ -100,7 +100,7 @@ class Upkeep:
     async def _tell(self, bus: Bus) -> None:
         seen, all_told = -1, True
         while True:
-            seen = await self._hearing.next_change(seen, None if all_told else _RETRY_SECONDS)
+            seen = await self._hearing.next_changes(seen, None if all_told else _RETRY_SECONDS)
             all_told = not self._hearing.caught_up or await self._all_told(bus)
 
     async def _all_told(self, bus: Bus) -> bool:

@@ -7,13 +7,14 @@ reads them (KubeVirt, for one) cannot tell who wrote them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from slicewire.common.model import ClaimUID, DeviceAttribute, DeviceName, DriverName, PoolName, wire
+from slicewire.common.model import ClaimUID, DeviceName, DriverName, wire
 from slicewire.common.model.struct import Object
 from slicewire.node_prep.core.cdi import CdiDevice, CdiMount, ContainerEdits, encode, plain, spec_of
+from slicewire.node_prep.core.described import Described, DescribedDevice, GivenDevice
 from slicewire.node_prep.core.node import Claim
 
 FOLDER = "dra-device-metadata"
@@ -22,32 +23,6 @@ _VERSIONS = ("metadata.resource.k8s.io/v1alpha1",)
 """Newest first: the file has the same in each, and a reader takes the first that it knows."""
 _IN_CONTAINER = "/var/run/kubernetes.io/dra-device-attributes"
 _MOUNT_OPTIONS = ("ro", "bind")
-
-
-class DescribedDevice(Object, frozen=True):
-    """`attributes` are as published, by the names they were published under."""
-
-    driver: DriverName
-    pool: PoolName
-    name: DeviceName
-    attributes: Mapping[str, DeviceAttribute] = msgspec.field(default_factory=dict)
-
-
-class GivenDevice(msgspec.Struct, frozen=True):
-    """`request_names` are as in the allocation: `request` or `request/subrequest`."""
-
-    request_names: tuple[str, ...]
-    described: DescribedDevice
-
-
-class Described(msgspec.Struct, frozen=True, kw_only=True):
-    """A claim and the devices of one driver in it. `pod_claim_name` is what the pod calls a claim that was
-    made for it from a template; empty for a claim of its own."""
-
-    claim: Claim
-    driver: DriverName
-    devices: tuple[GivenDevice, ...]
-    pod_claim_name: str = ""
 
 
 class MetadataFile(msgspec.Struct, frozen=True):

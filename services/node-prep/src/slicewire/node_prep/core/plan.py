@@ -15,11 +15,12 @@ from slicewire.common.model.naming import GpuName, MigName, parsed
 from slicewire.common.model.struct import Object
 from slicewire.node_prep.core import hardware, kinds, mps
 from slicewire.node_prep.core.config import BadConfig, Configuration, read
+from slicewire.node_prep.core.described import described
 from slicewire.node_prep.core.hardware import PlannedDevice
 from slicewire.node_prep.core.holding import Holders, in_the_way
 from slicewire.node_prep.core.node import Allocation, Claim, Node
 from slicewire.node_prep.core.refusal import PrepareRefusal, Why
-from slicewire.node_prep.core.steps import Step, WriteCdiFile
+from slicewire.node_prep.core.steps import Step, WriteCdiFile, WriteMetadata
 
 _UID = re.compile(r"[A-Za-z0-9]((\.?[A-Za-z0-9-])*\.?[A-Za-z0-9])?")
 _LONGEST_UID = 128
@@ -50,6 +51,13 @@ class PreparePlan(Object, frozen=True):
             if result.driver == driver
         }
         return given == {(one.pool, one.device, one.share and one.share.id) for one in self.devices}
+
+
+def described_too(made: PreparePlan, allocation: Allocation, node: Node) -> PreparePlan:
+    """The same plan, and its containers can read what their devices are."""
+    write = WriteMetadata(described=described(allocation, node))
+    *others, last = made.steps
+    return msgspec.structs.replace(made, steps=(*others, write, last))
 
 
 def gpus_of(allocation: Allocation, node: Node) -> tuple[str, ...]:

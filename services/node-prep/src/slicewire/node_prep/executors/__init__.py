@@ -21,12 +21,14 @@ from slicewire.node_prep.core.steps import (
     TurnMigModeOn,
     TurnPersistenceOff,
     WriteCdiFile,
+    WriteMetadata,
 )
 from slicewire.node_prep.driverroot import DriverRoot
 from slicewire.node_prep.executors.cdi import WritesCdiFiles
 from slicewire.node_prep.executors.gpu import FindGpus, SetsTimeSlices, TurnsMigModeOff
 from slicewire.node_prep.executors.gpus import Gpus
 from slicewire.node_prep.executors.handover import Handover, Patience
+from slicewire.node_prep.executors.metadata import WritesMetadata
 from slicewire.node_prep.executors.mig import (
     CreatesComputeInstances,
     CreatesGpuInstances,
@@ -42,6 +44,7 @@ from slicewire.node_prep.executors.vfio import (
     TurnsPersistenceOff,
 )
 from slicewire.node_prep.kernelmodules import loader
+from slicewire.node_prep.metadatafiles import MetadataFiles
 from slicewire.node_prep.pcibus import PciBus
 
 _PATIENCE = Patience()
@@ -54,6 +57,7 @@ def executors(
     cdi_root: Path,
     mps: MpsHere = _NO_MPS,
     vfio: Handover | None = None,
+    metadata: MetadataFiles | None = None,
 ) -> Executors:
     gpus = Gpus(nvml)
     handover = vfio or handover_of(nvml)
@@ -72,6 +76,7 @@ def executors(
         TurnPersistenceOff: TurnsPersistenceOff(handover),
         TakeFromDriver: TakesFromDriver(handover),
         BindToVfio: BindsToVfio(handover),
+        **({} if metadata is None else {WriteMetadata: WritesMetadata(metadata)}),
         WriteCdiFile: WritesCdiFiles(driver, cdi_root, mps.root),
     }
 

@@ -2,6 +2,7 @@
 
 from slicewire.node_prep.core.steps.cdi import WriteCdiFile
 from slicewire.node_prep.core.steps.gpu import FindGpu, SetTimeSlice, TurnMigModeOff
+from slicewire.node_prep.core.steps.metadata import WriteMetadata
 from slicewire.node_prep.core.steps.mig import (
     CreateComputeInstance,
     CreateGpuInstance,
@@ -38,6 +39,7 @@ Step = (
     | MakeMpsDirectories
     | SetExclusiveMode
     | StartMps
+    | WriteMetadata
     | WriteCdiFile
 )
 
@@ -61,5 +63,6 @@ __all__ = [
     "TurnMigModeOn",
     "TurnPersistenceOff",
     "WriteCdiFile",
+    "WriteMetadata",
     "daemon_name",
 ]

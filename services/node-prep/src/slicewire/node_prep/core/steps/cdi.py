@@ -12,6 +12,7 @@ class WriteCdiFile(PlanStep, frozen=True, tag="writeCdiFile"):
 
     SURVIVES_REBOOT: ClassVar[bool] = True
     UNDONE_FREELY: ClassVar[bool] = True
+    IS_FILE: ClassVar[bool] = True
 
     claim: str
 

@@ -21,6 +21,10 @@ class PlanStep(Object, frozen=True, tag_field="step"):
     UNDONE_FREELY: ClassVar[bool] = False
     """Whether nothing is lost where it was taken back and nobody knows: the journal may say it later."""
 
+    IS_FILE: ClassVar[bool] = False
+    """Whether all that is done is files under names of ours, which may be written and deleted as often as one
+    likes: they are begun together, in one write of the journal."""
+
     @property
     def what(self) -> str:
         """The step in words, such as `write the CDI file`."""
