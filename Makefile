@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DISTRIBUTIONS := libs/common libs/client services/discovery services/allocator services/node-prep services/publisher
-SOURCES := libs services tests examples tools bench
+SOURCES := libs services tests examples tools bench deploy
 export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help
@@ -41,7 +41,7 @@ check: setup ## format, lint, types, import contracts, generated files, every te
 	@echo "== lint";      $(BIN)/ruff check $(SOURCES)
 	@echo "== types";     $(BIN)/mypy $(SOURCES)
 	@echo "== imports";   $(BIN)/lint-imports --no-cache
-	@echo "== generated"; $(BIN)/python tools/generate.py --check
+	@echo "== generated"; $(BIN)/python tools/generate.py --check && $(BIN)/python deploy/locks.py --check
 	@echo "== tests";     $(BIN)/pytest -n 2 -m "not cluster"
 	@echo "== cluster";   if why=$$($(BIN)/python -m tests.cluster ready 2>&1); then $(BIN)/pytest tests/cluster -p no:xdist; \
 		else echo "!!! CLUSTER TESTS SKIPPED: $$why"; fi

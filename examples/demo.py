@@ -220,7 +220,8 @@ class Demo:
         self.story.detail(f"CDI id     {answer.cdi_device_ids[0]}")
         self.story.detail(f"CDI file   {file} ({file.stat().st_size} bytes)")
         self.story.detail(f"devices    {', '.join(made.device_nodes)}")
-        self.story.detail(f"libraries  {', '.join(path for path in made.mounts if '.so' in path)}")
+        libraries = sorted({path.rpartition("/")[2] for path in made.mounts if path.endswith(".so.1")})
+        self.story.detail(f"libraries  {', '.join(libraries)}")
         self.story.detail(f"env        {json.dumps(dict(made.env))}")
 
     async def claims_are_released(self, plugins: dict[str, Plugin]) -> None:

@@ -61,7 +61,6 @@ def parts(home: Home, kubectl: Kubectl, hardware: Hardware) -> Iterator[Parts]:
         slices = ("resourceslices", "--for=create", f"--timeout={SECONDS}s", "--field-selector")
         kubectl("wait", *slices, f"spec.nodeName={NODE}")
         yield parts
-        for kinds in ("pods", "resourceclaims,resourceclaimtemplates"):
-            kubectl("delete", kinds, "--all", "--wait=true", f"--timeout={SECONDS}s")
+        kubectl("delete", "pods,resourceclaims,resourceclaimtemplates", "--all", f"--timeout={SECONDS}s")
         kubectl("label", "node", NODE, "slicewire.dev/allocation-")
         wait("every claim is unprepared", lambda: not list(home.cdi.iterdir()), parts.daemons["node-prep"])

@@ -60,6 +60,7 @@ def _api(home: Home) -> Iterator[str]:
     yield f"--cert-dir={home.certificates}"
     yield f"--token-auth-file={home.root / 'tokens.csv'}"
     yield "--authorization-mode=Node,RBAC"
+    yield "--allow-privileged=true"  # node-prep's pod is
     yield "--enable-admission-plugins=NodeRestriction"
     yield "--service-account-issuer=https://kubernetes.default.svc"
     yield f"--service-account-key-file={home.certificates / 'accounts.pub'}"

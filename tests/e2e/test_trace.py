@@ -27,7 +27,7 @@ async def test_a_claim_of_kubernetes_is_one_trace_through_every_part(demo: Demo)
     async with demo.kubelets() as plugins:
         await demo.claims_are_prepared(plugins)
         trace = await demo.trace_of_the_pod()
-        wanted = ("tell claim", "commit to ledger", "prepare claim", "do WriteCdiFile", "lift gate")
+        wanted = ("tell claim", "commit to ledger", "prepare claim", "write cdi file", "lift gate")
         assert await demo.spans.until_it_has(wanted, trace, 15)
     spans = demo.spans.trace(trace)
     found = parents(spans)
@@ -38,7 +38,7 @@ async def test_a_claim_of_kubernetes_is_one_trace_through_every_part(demo: Demo)
         ("decide", "allocate"),
         ("commit to ledger", "allocate"),
         ("prepare claim", "commit to ledger"),
-        ("do WriteCdiFile", "prepare claim"),
+        ("write cdi file", "prepare claim"),
         ("checkpoint", "prepare claim"),
         ("protect claim", "commit to ledger"),
         ("write claim status", "commit to ledger"),
@@ -61,14 +61,14 @@ async def test_a_claim_over_the_bus_is_one_trace_that_begins_with_the_client(dem
             (answer,) = await client.allocate(claim)
             assert answer.allocation is not None
             assert not (await client.prepare(answer)).error
-    wanted = ("answer allocate", "commit to ledger", "prepare claim", "do WriteCdiFile")
+    wanted = ("answer allocate", "commit to ledger", "prepare claim", "write cdi file")
     assert await demo.spans.until_it_has(wanted, "a" * 32, 15), otlp.tree(demo.spans.spans)
     assert {
         ("answer allocate", ""),  # its parent is the caller's own span, which the caller keeps
         ("allocate", "answer allocate"),
         ("commit to ledger", "allocate"),
         ("prepare claim", "commit to ledger"),
-        ("do WriteCdiFile", "prepare claim"),
+        ("write cdi file", "prepare claim"),
     } <= parents(demo.spans.trace("a" * 32))
 
 

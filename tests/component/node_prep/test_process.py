@@ -47,7 +47,7 @@ async def test_one_trace_leads_from_the_ledger_through_every_step(station: Stati
     [link] = prepare.links
     assert (link.trace_id.hex(), link.span_id.hex()) == tuple(KUBELET_TRACE.split("-")[1:3])
     steps = [span for span in collector.spans if span.parent_span_id == prepare.span_id]
-    assert sorted(span.name for span in steps) == ["checkpoint", "checkpoint", "do writeCdiFile"]
+    assert sorted(span.name for span in steps) == ["checkpoint", "checkpoint", "write cdi file"]
     assert await traceparent_told(station) == f"00-{prepare.trace_id.hex()}-{prepare.span_id.hex()}-01"
 
 

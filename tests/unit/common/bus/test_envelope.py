@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from slicewire.common.bus.envelope import Envelopes
+from slicewire.common.bus.envelope import Envelopes, as_shown
 from slicewire.common.bus.link import Message
 from slicewire.common.bus.port import Write
 from slicewire.common.messages import NODES, SCHEMA_VERSION, NodeObserved
@@ -57,3 +57,8 @@ def test_the_headers_say_which_version_of_which_fact_it_is_also_where_the_key_ha
             sent(Envelopes("a"), fact).headers["ce-dataschema"]
             == f"urn:slicewire:schema:{SCHEMA_VERSION}:node"
         )
+
+
+def test_where_the_bus_is_is_shown_without_a_password() -> None:
+    given = "nats://ann:s3cret@bus-0:4222,nats://token@bus-1:4222,tls://bus-2:4222"
+    assert as_shown(given) == "nats://bus-0:4222,nats://bus-1:4222,tls://bus-2:4222"

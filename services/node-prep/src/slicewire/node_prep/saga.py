@@ -7,6 +7,7 @@ begun is looked for, one that is untouched was not done by us. It knows no kind 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ParamSpec, TypeVar
 
@@ -107,7 +108,7 @@ class Saga:
         return self._journal.checkpoint.notes_of_others(step, but=uid)
 
     def _do(self, uid: ClaimUID, index: int, step: Step) -> PrepareRefusal | None:
-        with telemetry.span(f"do {step.__struct_config__.tag}", step=step.what) as span:
+        with telemetry.span(_in_words(step), step=step.what) as span:
             made = _asked(self._executor(step).do, step, self._entry(uid).plan)
             if isinstance(made, PrepareRefusal):
                 span.failed(made.reason)
@@ -124,7 +125,7 @@ class Saga:
 
     def _undo(self, uid: ClaimUID, index: int, step: Step) -> PrepareRefusal | None:
         entry = self._entry(uid)
-        with telemetry.span(f"undo {step.__struct_config__.tag}", step=step.what) as span:
+        with telemetry.span(f"undo {_in_words(step)}", step=step.what) as span:
             refused = _asked(self._executor(step).undo, step, entry.plan, entry.at(index).notes)
             if refused is not None:
                 span.failed(refused.reason)
@@ -173,3 +174,8 @@ def _asked(call: Callable[P, T | PrepareRefusal], *args: P.args, **kwargs: P.kwa
         return refusal(refused)
     except DiskFault as fault:
         return PrepareRefusal(Why.DISK, str(fault))
+
+
+def _in_words(step: Step) -> str:
+    """`turnMigModeOff` as people say it, for the trace."""
+    return re.sub("[A-Z]", lambda letter: f" {letter[0].lower()}", str(step.__struct_config__.tag))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import re
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -118,3 +119,8 @@ def outcome(subject: str, answer: dict[str, Any]) -> Committed | Stale:
             raise BusUnavailable(f"telling {subject}: {reason} ({code})")
         case _:
             return Committed(answer["seq"])
+
+
+def as_shown(url: str) -> str:
+    """Where the bus is, for a log or an error: without the user and password that may stand in it."""
+    return re.sub("//[^@/,]*@", "//", url)

@@ -20,7 +20,7 @@ import nats.micro
 from slicewire.common import messages, telemetry
 from slicewire.common.bus import following, lines, past, serving, streams, taking
 from slicewire.common.bus.client import QuickClient
-from slicewire.common.bus.envelope import Envelopes, outcome
+from slicewire.common.bus.envelope import Envelopes, as_shown, outcome
 from slicewire.common.bus.link import ApiFault, Inbox, Message, Reconnected
 from slicewire.common.bus.port import (
     BusTooOld,
@@ -292,7 +292,7 @@ async def connected(
     link_box: list[_NatsLink] = []
 
     async def reconnected() -> None:
-        _log.info("bus is back", url=url)
+        _log.info("bus is back", url=as_shown(url))
         for link in link_box:
             with suppress(BusUnavailable, ApiFault):  # whoever follows or tells finds out and tries again
                 await streams.ensure(link, retention)  # a server may come back without its disk
@@ -300,7 +300,7 @@ async def connected(
 
     async def disconnected() -> None:
         if not client.is_closed:
-            _log.warning("bus is away", url=url)
+            _log.warning("bus is away", url=as_shown(url))
 
     async def quiet(error: Exception) -> None:
         _log.debug("bus", reason=repr(error))
@@ -340,7 +340,7 @@ async def _connect(
         async with asyncio.timeout(patience_seconds):
             await client.connect(servers=url, **options)
     except (TimeoutError, nats.errors.Error, OSError) as error:
-        raise BusUnavailable(f"no NATS server answers at {url}") from error
+        raise BusUnavailable(f"no NATS server answers at {as_shown(url)}") from error
 
 
 def _stop_if_told_to() -> None:
