@@ -106,6 +106,7 @@ generate: setup ## docs/asyncapi.json, docs/messages.md and the gRPC code from t
 lock: setup ## requirements.lock again, from the pyproject files
 	@$(BIN)/uv lock -q --upgrade
 	@$(BIN)/uv export -q --all-packages --all-extras --all-groups --no-header --no-annotate --no-emit-workspace -o requirements.lock
+	@$(BIN)/python deploy/locks.py
 
 .PHONY: clean
 clean: ## remove the environment and every cache
