@@ -64,7 +64,7 @@ async def test_new_events_leave_out_what_was_there(world: World, slicewire: Slic
 async def test_an_unknown_kind_of_event_is_refused_with_those_there_are(slicewire: Slicewire) -> None:
     ended = await slicewire("events", "--kind", "dream")
     assert ended.status == 2
-    assert ended.err.startswith("--kind 'dream' is not one of inventory, node, class, claim, ")
+    assert ended.err.startswith("--kind 'dream' is not one of inventory, node, class, taintrule, claim, ")
 
 
 async def test_a_reader_that_leaves_early_is_no_error(world: World, slicewire: Slicewire) -> None:
