@@ -41,6 +41,8 @@ from slicewire.common.messages import (
 )
 from slicewire.common.model import ClaimUID, DeviceClass, DriverName, NodeName, ObjectMeta, PoolName
 
+pytestmark = pytest.mark.slow
+
 
 def pool(node: str = "node.a", generation: int = 1) -> PoolObserved:
     return PoolObserved(

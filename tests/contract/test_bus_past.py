@@ -21,6 +21,8 @@ from slicewire.common.messages import (
 from slicewire.common.model import DriverName, NodeName, PoolName
 from tests.past import History
 
+pytestmark = pytest.mark.slow
+
 KEEP_MORE = "to keep more, raise max_age and max_bytes of the stream SLICEWIRE_HISTORY"
 
 

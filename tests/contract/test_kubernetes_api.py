@@ -12,6 +12,8 @@ import pytest
 from tests.kubeapi.cluster import JSON_PATCH, MERGE, STRATEGIC, Cluster, a_cluster
 from tests.kubeapi.examples import a_claim, a_device, a_slice, an_allocation
 
+pytestmark = pytest.mark.slow
+
 GUARD = "contract.example.com/hold"
 """No controller of a real cluster takes this one off."""
 

@@ -13,6 +13,8 @@ import pytest
 from tests.kubeapi.cluster import APPLY, MERGE, Answer, Cluster, a_cluster
 from tests.kubeapi.examples import a_claim, a_slice, an_allocation
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 async def cluster() -> AsyncIterator[Cluster]:

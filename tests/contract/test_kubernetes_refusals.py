@@ -21,6 +21,8 @@ from tests.kubeapi.examples import (
     an_allocation,
 )
 
+pytestmark = pytest.mark.slow
+
 TAINT = {"key": "example.com/sick", "effect": "NoSchedule"}
 COUNTERS = {"memory": {"value": "1Gi"}}
 CONSUMER = {"apiGroup": "example.com", "resource": "things", "name": "t", "uid": "u-1"}

@@ -15,6 +15,8 @@ from slicewire.common.model import DeviceTaintRule, wire
 from tests.kubeapi.cluster import MERGE, Cluster, a_cluster
 from tests.kubeapi.examples import a_taint_rule
 
+pytestmark = pytest.mark.slow
+
 GROUP = "/apis/resource.k8s.io"
 
 

@@ -13,6 +13,8 @@ import pytest
 from tests.kubeapi.cluster import MERGE, Cluster, a_cluster
 from tests.kubeapi.examples import a_claim, a_slice
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 async def cluster() -> AsyncIterator[Cluster]:

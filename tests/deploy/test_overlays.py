@@ -18,6 +18,8 @@ from slicewire.node_prep.settings import Settings as NodePrepSettings
 from slicewire.publisher.settings import Settings as PublisherSettings
 from tests.deploy.manifests import DEPLOY, OVERLAYS, Container, built, containers, of_kind, one, overlay
 
+pytestmark = pytest.mark.slow
+
 _ROOT = DEPLOY.parent
 _SETTINGS: dict[str, tuple[type[CommonSettings], str]] = {
     "discovery": (DiscoverySettings, "DISCOVERY"),

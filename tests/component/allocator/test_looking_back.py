@@ -31,6 +31,8 @@ from slicewire.common.model import ClaimUID
 from tests.component.allocator.world import DRIVER, World, allocating, claim, pool
 from tests.past import History
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def history(bus: NatsBus) -> History:

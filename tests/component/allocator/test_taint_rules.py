@@ -25,6 +25,8 @@ from tests.builders import a_taint_rule
 from tests.component.allocator.world import DRIVER, World, allocating, claim, until
 from tests.past import History
 
+pytestmark = pytest.mark.slow
+
 MAINTENANCE = DeviceTaint(key="example.com/maintenance", value="fan", effect="NoSchedule")
 
 

@@ -15,6 +15,8 @@ import pytest
 from slicewire.client.local.processes import Child, Command, NotInstalled, find_program, wait_seconds
 from tests.component.allocator.world import until
 
+pytestmark = pytest.mark.slow
+
 WAITS = 'echo "$$" >> "$PIDS"; exec sleep 600'
 
 

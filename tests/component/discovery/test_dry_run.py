@@ -15,6 +15,8 @@ import pytest
 from slicewire.common.messages import PoolObserved
 from slicewire.common.model import wire
 
+pytestmark = pytest.mark.slow
+
 POLICY = """\
 apiVersion: slicewire.dev/v1alpha1
 kind: NodePolicy

@@ -12,6 +12,8 @@ from slicewire.common.nvml.simulated.state import NodeState
 from slicewire.discovery.core.health.rules import APPLICATION_XIDS
 from tests.component.discovery.world import NODE, SimulatedNode, discovering, hears, latest, names, taints
 
+pytestmark = pytest.mark.slow
+
 XID, LOST = "gpu.nvidia.com/xid", "gpu.nvidia.com/gpu-lost"
 ACTION, ECC, HEAT = "slicewire.dev/recovery-action", "slicewire.dev/uncorrected-ecc", "slicewire.dev/thermal"
 PENDING, FAILED = "slicewire.dev/row-remap-pending", "slicewire.dev/row-remap-failed"

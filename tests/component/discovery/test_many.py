@@ -21,6 +21,8 @@ from slicewire.discovery.__main__ import _discovery
 from slicewire.discovery.settings import Settings
 from tests.component.discovery.world import hears, latest
 
+pytestmark = pytest.mark.slow
+
 NODES = tuple(NodeName(f"node-{number:04}") for number in range(1, 7))
 
 

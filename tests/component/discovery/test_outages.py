@@ -19,6 +19,8 @@ from slicewire.common.model.naming import NVIDIA_DRIVER
 from slicewire.common.nvml.simulated.watching import FolderWatch
 from tests.component.discovery.world import NODE, SimulatedNode, discovering, hears, latest, taints, well
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def node(tmp_path: Path) -> SimulatedNode:

@@ -12,6 +12,8 @@ from slicewire.common.nvml.facts import NvmlAbsent
 from slicewire.discovery.service import LOOKS_AT_ONCE, LOOKS_PER_SECOND
 from tests.component.discovery.world import NODE, SimulatedNode, discovering, hears, latest, names, taints
 
+pytestmark = pytest.mark.slow
+
 CHANGES = 100
 
 

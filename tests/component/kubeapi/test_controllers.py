@@ -17,6 +17,8 @@ from tests.kubeapi.kinds import CLAIM_TEMPLATES, CLAIMS, NAMESPACES, NODES, PODS
 from tests.kubeapi.store import Store, target_of
 from tests.kubeapi.targets import Target
 
+pytestmark = pytest.mark.slow
+
 FROM_TEMPLATE = [{"name": "gpu", "resourceClaimTemplateName": "template-1"}]
 BY_NAME = [{"name": "gpu", "resourceClaimName": "claim-1"}]
 

@@ -18,6 +18,8 @@ from slicewire.node_prep.driverroot import DriverRoot, Places
 from tests.kubelet import runtime
 from tests.kubelet.runtime import Container
 
+pytestmark = pytest.mark.slow
+
 CLAIM = ClaimUID("6f570f14-3fb1-4637-b575-002163fbb70f")
 DEVICE = DeviceName("some-device")
 

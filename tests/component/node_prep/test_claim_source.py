@@ -24,6 +24,8 @@ from slicewire.node_prep.core.refusal import PrepareRefusal, Why
 from tests.component.node_prep.harness import Station, asked, held
 from tests.unit.node_prep.builders import DRIVER, a_claim
 
+pytestmark = pytest.mark.slow
+
 CLAIM = a_claim("claim-1")
 RESULT = {"request": "gpu", "driver": DRIVER, "pool": "node-a", "device": "gpu-0"}
 PATH = f"/apis/resource.k8s.io/v1/namespaces/{CLAIM.namespace}/resourceclaims/{CLAIM.name}"

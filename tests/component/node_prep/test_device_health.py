@@ -16,6 +16,8 @@ from tests.component.node_prep.harness import GPUS, SOON_SECONDS, Station, held
 from tests.kubelet.client import ReportedHealth
 from tests.unit.node_prep.builders import POOL
 
+pytestmark = pytest.mark.slow
+
 XID = DeviceTaint(key="gpu.nvidia.com/xid", value="79", effect="NoExecute")
 Lists = AsyncIterator[tuple[ReportedHealth, ...]]
 

@@ -22,6 +22,8 @@ from slicewire.node_prep.turns import Turns
 from tests.component.node_prep.workbench import SMALL, Workbench
 from tests.unit.node_prep.builders import DRIVER, NODE, a_claim, a_config, a_node, a_result, an_allocation
 
+pytestmark = pytest.mark.slow
+
 UID = ClaimUID("claim-1")
 
 

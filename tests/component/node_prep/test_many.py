@@ -30,6 +30,8 @@ from slicewire.common.settings import BadSettings
 from slicewire.node_prep import many
 from slicewire.node_prep.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 QUESTION = PrepareRequest(claim=ClaimRef(uid=ClaimUID("claim-1")))
 NODES = "node-0001,node-0002.example,node-0003"
 

@@ -19,6 +19,8 @@ from slicewire.node_prep.core.refusal import PrepareRefusal, Why
 from tests.component.node_prep.mps import asked, bench, folders, running, shared, trouble
 from tests.component.node_prep.workbench import Workbench
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[Workbench]:

@@ -30,6 +30,8 @@ from tests.component.node_prep.workbench import Workbench
 from tests.faults.doom import Doom, DoomedExecutor
 from tests.unit.node_prep.builders import a_claim
 
+pytestmark = pytest.mark.slow
+
 _LIFE_SECONDS = 20.0
 DO_AND_UNDO = 12
 """Moments before and after the `do` and the `undo` of three steps."""

@@ -15,6 +15,8 @@ from tests.component.node_prep.test_prepare import PREPARED
 from tests.kubelet.client import Kubelet
 from tests.unit.node_prep.builders import DRIVER, NODE, a_claim, a_config
 
+pytestmark = pytest.mark.slow
+
 ASK = PrepareRequest(claim=named())
 
 

@@ -17,6 +17,8 @@ from tests.component.node_prep.workbench import SMALL, Workbench
 from tests.kubelet import runtime
 from tests.unit.node_prep.builders import a_claim
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[Workbench]:

@@ -18,6 +18,8 @@ from tests.kubelet import runtime
 from tests.kubelet.client import Kubelet, KubeletError, Plugin
 from tests.unit.node_prep.builders import DRIVER, NODE
 
+pytestmark = pytest.mark.slow
+
 LEDGER_TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 KUBELET_TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 

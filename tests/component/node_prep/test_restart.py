@@ -16,6 +16,8 @@ from tests.component.node_prep.test_prepare import PREPARED
 from tests.kubelet import runtime
 from tests.unit.node_prep.builders import a_claim, a_plan, reserved
 
+pytestmark = pytest.mark.slow
+
 UID = ClaimUID("claim-1")
 STARTED = reserved(0).with_progress(UID, 1, BEGUN)
 """The CDI file was to be written."""

@@ -26,6 +26,8 @@ from slicewire.node_prep.executors import Executor, executors
 from slicewire.node_prep.files import DiskFault
 from tests.component.node_prep.workbench import SMALL, Workbench
 
+pytestmark = pytest.mark.slow
+
 CUT = (TurnMigModeOn, CreateGpuInstance, CreateComputeInstance, WriteCdiFile)
 
 

@@ -18,6 +18,8 @@ from tests.component.node_prep.machines import Machines, WatchedNvml
 from tests.component.node_prep.workbench import Workbench
 from tests.unit.node_prep.builders import a_claim
 
+pytestmark = pytest.mark.slow
+
 PLACE = "0000:1a:00.0"
 
 

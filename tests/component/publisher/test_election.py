@@ -21,6 +21,8 @@ from tests.kubeapi.faults import Match, Refuse
 from tests.kubeapi.store import target_of
 from tests.kubeapi.targets import Target
 
+pytestmark = pytest.mark.slow
+
 LEASE = Target(kinds.LEASES, "kube-system", "publisher")
 LEASES = Match(resource="leases")
 SECONDS = 1

@@ -13,6 +13,8 @@ from tests.component.publisher.world import GATE, Object, World, forget, publish
 from tests.kubeapi import kinds
 from tests.kubeapi.examples import a_claim, a_pod
 
+pytestmark = pytest.mark.slow
+
 
 def is_gated(world: World, name: str) -> bool:
     return bool(world.get(kinds.PODS, name)["spec"].get("schedulingGates"))

@@ -17,6 +17,8 @@ from tests.kubeapi.server import serving
 from tests.kubeapi.store import Store
 from tests.kubeapi.targets import Target
 
+pytestmark = pytest.mark.slow
+
 
 async def test_watches_that_are_refused_as_too_old_do_not_become_a_storm(tmp_path: Path) -> None:
     async with serving() as api:

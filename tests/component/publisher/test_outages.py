@@ -21,6 +21,8 @@ from tests.kubeapi.feed import Feed
 from tests.kubeapi.server import serving
 from tests.kubeapi.store import Store
 
+pytestmark = pytest.mark.slow
+
 THREE_SLICES = gpus(300)
 TWO = [{"name": each, "resourceClaimTemplateName": "template-1"} for each in ("left", "right")]
 FAULTS = [Refuse(409), Refuse(429), Refuse(500), Refuse(503), Drop(), LoseAnswer()]

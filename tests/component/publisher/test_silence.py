@@ -13,6 +13,8 @@ from tests.component.publisher.world import NODE, World, forget, gpus, publishin
 from tests.kubeapi import kinds
 from tests.kubeapi.examples import DRIVER, a_slice
 
+pytestmark = pytest.mark.slow
+
 LONG, SHORT = Policy(keep_silent=timedelta(hours=1)), Policy(keep_silent=timedelta(seconds=1))
 
 

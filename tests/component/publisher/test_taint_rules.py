@@ -25,6 +25,8 @@ from tests.kubeapi.faults import Match, Refuse
 from tests.kubeapi.server import KubeApi
 from tests.kubeapi.targets import Target
 
+pytestmark = pytest.mark.slow
+
 RULE = "rule-1"
 EVERY_VERSION = {each.version: each for each in kinds.EVERY_TAINT_RULES}
 

@@ -15,6 +15,8 @@ from tests.component.publisher.world import MANAGED, NODE, Object, World, publis
 from tests.kubeapi import kinds
 from tests.kubeapi.examples import DRIVER, a_claim, a_request, an_allocation
 
+pytestmark = pytest.mark.slow
+
 CLASS = "gpu.example.com"
 OPAQUE = {"driver": DRIVER, "parameters": {"sharing": None, "steps": [1, 2.5, {"deep": None}]}}
 

@@ -12,6 +12,8 @@ from tests.component.publisher.world import World, gpus, publishing
 from tests.kubeapi import kinds
 from tests.kubeapi.examples import a_claim, a_request
 
+pytestmark = pytest.mark.slow
+
 OLD = [(32, ("v1beta1",)), (33, ("v1beta2", "v1beta1")), (34, ("v1", "v1beta2", "v1beta1")), (35, ("v1",))]
 SHARED = [{"name": "gpu", "resourceClaimName": "claim-1"}]
 
