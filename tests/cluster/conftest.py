@@ -43,6 +43,7 @@ def _alone(home: Home) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def kubectl(home: Home) -> Kubectl:
     kubectl = Kubectl(Cache(), home)
+    kubectl("wait", "--for=create", "serviceaccount/default", "--timeout=60s")  # a controller makes it
     kubectl.apply(list(yaml.safe_load_all((EXAMPLES / "deviceclasses.yaml").read_text())))
     return kubectl
 
