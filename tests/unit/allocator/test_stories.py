@@ -39,6 +39,7 @@ TYPE = f'device.driver == "{DRIVER}" && device.attributes["{DRIVER}"].type'
 PROFILE = f'device.attributes["{DRIVER}"].profile'
 CLASSES = (
     a_class("gpu.nvidia.com", f'{TYPE} == "gpu"'),
+    a_class("mig", f'{TYPE} == "mig"'),
     a_class("mig-3g20gb", f'{TYPE} == "mig" && {PROFILE} == "3g20gb"'),
 )
 MIG_PLACEMENTS = {"3g20gb": (4, (0, 4)), "2g10gb": (2, (0, 2, 4)), "1g5gb": (1, range(7))}

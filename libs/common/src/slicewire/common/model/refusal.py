@@ -62,12 +62,14 @@ class Unsatisfiable(Object, frozen=True):
 class ChangeKind(StrEnum):
     """What would make a refused claim fit, the cheapest first.
 
-    Waiting costs nothing, tolerating and relaxing cost a promise, fewer devices cost devices; releasing
-    costs somebody else's.
+    Waiting costs nothing, tolerating costs a promise, another profile costs a larger or smaller
+    partition, relaxing costs whatever was asked for, fewer devices cost devices; releasing costs somebody
+    else's.
     """
 
     WAIT_FOR_POOL = "waitForPool"
     TOLERATE = "tolerate"
+    CHOOSE_PROFILE = "chooseProfile"
     RELAX_SELECTOR = "relaxSelector"
     ASK_FEWER = "askFewer"
     RELEASE_CLAIM = "releaseClaim"

@@ -13,6 +13,7 @@ from slicewire.allocator.core.concessions import reductions, relaxations, tolera
 from slicewire.allocator.core.faults import Fault
 from slicewire.allocator.core.features import DEFAULT, Features
 from slicewire.allocator.core.fleet import Placement, place
+from slicewire.allocator.core.profiles import other_profiles
 from slicewire.allocator.core.remedies import Remedy, Situation
 from slicewire.allocator.core.requests import Alternative, read
 from slicewire.allocator.core.search import attempt
@@ -32,6 +33,7 @@ _Sort = Callable[[Situation], Iterator[Remedy]]
 _SORTS: tuple[_Sort, ...] = (
     completions,
     tolerations,
+    other_profiles,
     relaxations,
     reductions,
     releases,

@@ -13,16 +13,21 @@ from slicewire.allocator.core.attempt import Attempt, Question
 from slicewire.allocator.core.cel import Program, compile_selector
 from slicewire.allocator.core.conjuncts import conjuncts, without
 from slicewire.allocator.core.objections import NotSelected
-from slicewire.allocator.core.remedies import Claims, Remedy, Situation, asked, asking, request_of
+from slicewire.allocator.core.remedies import (
+    Remedy,
+    Situation,
+    asking,
+    expressions,
+    request_of,
+    selectors,
+    so_asked,
+)
 from slicewire.allocator.core.requests import Alternative
 from slicewire.allocator.core.selectors import ENVIRONMENT
-from slicewire.allocator.core.snapshot import Snapshot
 from slicewire.allocator.core.stock import Candidate
 from slicewire.allocator.core.taints import untolerated, written
 from slicewire.common.model import (
-    CELDeviceSelector,
     ChangeKind,
-    DeviceSelector,
     DeviceTaint,
     DeviceToleration,
     NodeName,
@@ -88,7 +93,7 @@ def _tolerating(
         names, where = " and ".join(map(written, distinct)), _where(situation, added)
         message = f"tolerate the {noun} {names}{where}"
         weight = sum(map(len, added.values()))
-        yield Remedy(ChangeKind.TOLERATE, message, node, weight, partial(_so_asked, claims, situation))
+        yield Remedy(ChangeKind.TOLERATE, message, node, weight, partial(so_asked, claims, situation))
 
 
 def _where(situation: Situation, added: Mapping[Alternative, _Taints]) -> str:
@@ -120,7 +125,7 @@ def _false_condition(
 ) -> tuple[int, str] | None:
     """With the index of its selector in the request. None if no condition is false when read alone."""
     index = objection.index - alternative.selection.from_class
-    for condition in conjuncts(_expressions(situation, alternative)[index]):
+    for condition in conjuncts(expressions(situation, alternative)[index]):
         program = compile_selector(condition, ENVIRONMENT)
         if isinstance(program, Program) and program.matches(candidate.device, candidate.id.driver) is False:
             return index, condition
@@ -130,18 +135,12 @@ def _false_condition(
 def _relaxed(
     situation: Situation, node: NodeName, alternative: Alternative, index: int, condition: str
 ) -> Remedy:
-    expressions = _expressions(situation, alternative)
-    rest = without(expressions[index], condition)
-    kept = (*expressions[:index], *((rest,) if rest else ()), *expressions[index + 1 :])
-    selectors = tuple(DeviceSelector(cel=CELDeviceSelector(expression=each)) for each in kept)
-    claims = asking(situation.claims, alternative, selectors=selectors)
+    texts = expressions(situation, alternative)
+    rest = without(texts[index], condition)
+    kept = (*texts[:index], *((rest,) if rest else ()), *texts[index + 1 :])
+    claims = asking(situation.claims, alternative, selectors=selectors(kept))
     message = f"drop `{condition}` from selector #{index} of {request_of(situation, alternative)}"
-    return Remedy(ChangeKind.RELAX_SELECTOR, message, node, 1, partial(_so_asked, claims, situation))
-
-
-def _expressions(situation: Situation, alternative: Alternative) -> tuple[str, ...]:
-    selectors = asked(situation.claims[alternative.claim_index], alternative).selectors
-    return tuple(each.cel.expression for each in selectors if each.cel)
+    return Remedy(ChangeKind.RELAX_SELECTOR, message, node, 1, partial(so_asked, claims, situation))
 
 
 def reductions(situation: Situation) -> Iterator[Remedy]:
@@ -174,8 +173,4 @@ def _reduced(situation: Situation, node: NodeName, alternative: Alternative, cou
     where = request_of(situation, alternative)
     message = f"ask for {count} {devices} instead of {alternative.count} in {where}"
     forgone = alternative.count - count
-    return Remedy(ChangeKind.ASK_FEWER, message, node, forgone, partial(_so_asked, claims, situation))
-
-
-def _so_asked(claims: Claims, situation: Situation) -> tuple[Claims, Snapshot]:
-    return claims, situation.snapshot
+    return Remedy(ChangeKind.ASK_FEWER, message, node, forgone, partial(so_asked, claims, situation))

@@ -6,7 +6,7 @@ changes.py tries them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -19,8 +19,10 @@ from slicewire.allocator.core.persistent import Memo
 from slicewire.allocator.core.requests import Alternative, Demand
 from slicewire.allocator.core.snapshot import Snapshot
 from slicewire.common.model import (
+    CELDeviceSelector,
     ChangeKind,
     DeviceRequest,
+    DeviceSelector,
     DeviceSubRequest,
     ExactDeviceRequest,
     NodeName,
@@ -112,3 +114,18 @@ def request_of(situation: Situation, alternative: Alternative) -> str:
     """With the claim only where there are several."""
     claim = f" of claim {alternative.claim}" if len(situation.claims) > 1 else ""
     return f"request {alternative.name}{claim}"
+
+
+def expressions(situation: Situation, alternative: Alternative) -> tuple[str, ...]:
+    """Of the request's own selectors, in their order."""
+    written = asked(situation.claims[alternative.claim_index], alternative).selectors
+    return tuple(each.cel.expression for each in written if each.cel)
+
+
+def selectors(written: Iterable[str]) -> tuple[DeviceSelector, ...]:
+    return tuple(DeviceSelector(cel=CELDeviceSelector(expression=each)) for each in written)
+
+
+def so_asked(claims: Claims, situation: Situation) -> tuple[Claims, Snapshot]:
+    """What there is after only the claims have changed."""
+    return claims, situation.snapshot
