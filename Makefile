@@ -67,8 +67,8 @@ cluster-down: setup ## stop it; nothing is left behind
 	@$(BIN)/python -m tests.cluster down
 
 .PHONY: bench
-bench: setup ## the allocator beside Kubernetes' own, on the same inputs
-	@$(BIN)/python -m bench.allocator
+bench: setup ## the allocator beside Kubernetes' own on the same inputs, then the running service
+	@$(BIN)/python -m bench
 
 .PHONY: bench-service
 bench-service: setup ## durable answers over a real bus, and restarts, on 5,000 nodes

@@ -346,11 +346,8 @@ def _time(seconds: float) -> str:
     return f"{seconds / MICRO:.1f} us" if seconds < MILLI else f"{seconds / MILLI:.2f} ms"
 
 
-def main() -> int:
-    if not INPUTS.is_dir():
-        print(f"the benchmark's inputs are not at {INPUTS}; set SLICEWIRE_BENCH_INPUTS")
-        return 1
-    inputs = Inputs()
+def printed(inputs: Inputs) -> tuple[int, int, list[str]]:
+    """The table; how many aims are met, of how many, and the picks that are not upstream's."""
     console = Console(width=None if sys.stdout.isatty() else 130)
     table = Table("case", *("upstream", "ours", "median", "ratio", "target", ""), box=None)
     met = total = 0
@@ -372,6 +369,14 @@ def main() -> int:
     console.print(table)
     wrong = differences(inputs)
     print("picks: equal to upstream's" if not wrong else "\n".join(wrong))
+    return met, total, wrong
+
+
+def main() -> int:
+    if not INPUTS.is_dir():
+        print(f"the benchmark's inputs are not at {INPUTS}; set SLICEWIRE_BENCH_INPUTS")
+        return 1
+    met, total, wrong = printed(Inputs())
     print(f"targets met: {met} of {total}")
     return 1 if wrong else 0
 
