@@ -9,6 +9,7 @@
  * NVML_STUB_BUSY=<index>   a process works on this GPU
  * NVML_STUB_OLD=1          a driver that has only the older form of some functions
  * NVML_STUB_XIDS=<n>       the next n waits find an XID 79 of GPU 1
+ * NVML_STUB_CUT=1          the next wait finds that somebody made or removed MIG devices of GPU 1
  * NVML_STUB_DEAF=1         waiting for events fails: GPU is lost
  */
 #include "stub.h"
@@ -237,11 +238,11 @@ int nvmlDeviceGetGraphicsRunningProcesses_v3(struct gpu *gpu, unsigned *count, p
 
 int nvmlEventSetCreate(void **out) { listening++; *out = &listening; return SUCCESS; }
 int nvmlEventSetFree(void *set) { listening--; return SUCCESS; }
-int nvmlDeviceGetSupportedEventTypes(struct gpu *gpu, unsigned long long *out) { *out = 8; return SUCCESS; }
+int nvmlDeviceGetSupportedEventTypes(struct gpu *gpu, unsigned long long *out) { *out = 0x108; return SUCCESS; }
 
 int nvmlDeviceRegisterEvents(struct gpu *gpu, unsigned long long types, void *set)
 {
-    return types == 8 ? SUCCESS : INVALID_ARGUMENT;
+    return types == 0x108 ? SUCCESS : INVALID_ARGUMENT;
 }
 
 int nvmlEventSetWait_v2(void *set, event_data *out, unsigned milliseconds)
@@ -249,6 +250,11 @@ int nvmlEventSetWait_v2(void *set, event_data *out, unsigned milliseconds)
     const char *left = getenv("NVML_STUB_XIDS");
     char less[16];
     if (is("NVML_STUB_DEAF", 1)) return LOST;
+    if (is("NVML_STUB_CUT", 1)) {
+        setenv("NVML_STUB_CUT", "", 1);
+        *out = (event_data){.device = &gpus[1], .type = 0x100, .gi = 0xFFFFFFFF, .ci = 0xFFFFFFFF};
+        return SUCCESS;
+    }
     if (!left || atoi(left) <= 0) { usleep(milliseconds * 1000); return TIMEOUT; }
     snprintf(less, sizeof less, "%d", atoi(left) - 1);
     setenv("NVML_STUB_XIDS", less, 1);

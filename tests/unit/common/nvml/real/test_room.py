@@ -97,6 +97,12 @@ def test_events_that_wait_are_heard_together(nvml: RealNvml, monkeypatch: pytest
     assert nvml.wait(5) == (xid, xid)
 
 
+def test_mig_devices_made_by_hand_are_an_event(nvml: RealNvml, monkeypatch: pytest.MonkeyPatch) -> None:
+    nvml.look()
+    monkeypatch.setenv("NVML_STUB_CUT", "1")
+    assert nvml.wait(5) == (Event(EventKind.CHANGED, "GPU-00000000-0000-0000-0000-000000000001"),)
+
+
 def test_a_driver_that_stops_reporting_is_an_event_and_is_listened_to_again(
     nvml: RealNvml, monkeypatch: pytest.MonkeyPatch
 ) -> None:
