@@ -13,7 +13,10 @@ from pathlib import Path
 import pytest
 
 from slicewire.common.bus.nats import NatsBus
-from tests.component.publisher.world import World, gpus
+from slicewire.common.messages import INVENTORY, PoolObserved
+from slicewire.common.model import NodeName, PoolName
+from slicewire.common.model.naming import NVIDIA_DRIVER
+from tests.component.publisher.world import NODE, World, gpus
 from tests.kubeapi import kinds
 from tests.kubeapi.server import serving
 from tests.kubeapi.targets import Target
@@ -25,12 +28,15 @@ SECONDS = 3
 
 
 @asynccontextmanager
-async def a_process(name: str, nats_url: str, kubeconfig: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+async def a_process(
+    name: str, nats_url: str, kubeconfig: Path, **settings: str
+) -> AsyncIterator[asyncio.subprocess.Process]:
     environ = {
         "SLICEWIRE_NATS_URL": nats_url,
         "SLICEWIRE_PUBLISHER_INSTANCE": name,
         "SLICEWIRE_PUBLISHER_KUBECONFIG": str(kubeconfig),
         "SLICEWIRE_PUBLISHER_LEASE_SECONDS": str(SECONDS),
+        **{f"SLICEWIRE_PUBLISHER_{setting}": value for setting, value in settings.items()},
     }
     process = await asyncio.create_subprocess_exec(
         COMMAND, env={**os.environ, **environ}, stderr=asyncio.subprocess.PIPE
@@ -80,3 +86,36 @@ async def test_a_killed_leader_is_replaced_within_its_lease(
                 two.terminate()
                 assert await two.wait() == 0
                 assert leader(world) == "", "who ends in good order gives the lease back"
+
+
+@pytest.mark.parametrize("device_classes", ["true", "false"])
+async def test_the_settings_of_the_process_are_heeded(
+    bus: NatsBus, nats_url: str, tmp_path: Path, device_classes: str
+) -> None:
+    """Missing classes are made only where the setting says so; the slices tell that it has looked."""
+    async with serving() as api:
+        world = World(bus, api)
+        world.add_node()
+        kubeconfig = api.write_kubeconfig(tmp_path / "kubeconfig.json")
+        async with a_process("one", nats_url, kubeconfig, DEVICE_CLASSES=device_classes) as one:
+            for generation in (1, 2, 3):
+                await bus.tell(INVENTORY, a_pool_of_nvidia(generation))
+                await world.until(lambda wanted=generation: published(world) == wanted)  # type: ignore[misc]
+            one.terminate()
+            assert await one.wait() == 0
+        assert bool(world.store.all(kinds.DEVICE_CLASSES)) == (device_classes == "true")
+
+
+def a_pool_of_nvidia(devices: int) -> PoolObserved:
+    return PoolObserved(
+        node=NodeName(NODE),
+        driver=NVIDIA_DRIVER,
+        pool=PoolName(NODE),
+        generation=devices,
+        devices=gpus(devices, type="gpu"),
+    )
+
+
+def published(world: World) -> int:
+    """How many devices the API shows of the node."""
+    return sum(len(found["spec"].get("devices", ())) for found in world.slices(NODE))

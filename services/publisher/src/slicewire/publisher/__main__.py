@@ -40,7 +40,7 @@ async def serve(kubeconfig: str) -> None:
             ) as bus,
             resigning(_leadership(settings, api)) as leadership,
         ):
-            publisher = Publisher(bus, api, settings.workers, leadership)
+            publisher = Publisher(bus, api, settings.workers, leadership, _policy(settings))
             readiness.follows(publisher.is_ready, lambda: publisher.role)
             await publisher.run()
 

@@ -227,10 +227,10 @@ def _mapped(attempt: str) -> Iterator[None]:
     try:
         yield
     except (aiohttp.ClientError, TimeoutError, OSError, ApiException) as error:
-        raise ApiUnavailable(f"{attempt}: {error or type(error).__name__}") from error
-    except ValueError as error:  # aiohttp: a line longer than it would read
-        raise ApiUnavailable(f"{attempt}: {error}") from error
-    except RuntimeError as error:  # aiohttp: the session was closed under us, for one with fresh credentials
+        raise ApiUnavailable(f"{attempt}: {str(error) or type(error).__name__}") from error
+    except (ValueError, RuntimeError) as error:
+        # aiohttp: a line longer than it would read; the session was closed under us, for one with fresh
+        # credentials
         raise ApiUnavailable(f"{attempt}: {error}") from error
 
 
