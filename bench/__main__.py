@@ -11,8 +11,7 @@ from bench import allocator, service
 
 
 def main() -> int:
-    if not allocator.INPUTS.is_dir():
-        print(f"the benchmark's inputs are not at {allocator.INPUTS}; set SLICEWIRE_BENCH_INPUTS")
+    if not allocator.has_inputs():
         return 1
     met, total, wrong = allocator.printed(allocator.Inputs())
     print("\nthe running service; kube-scheduler schedules some hundreds of pods a second\n", flush=True)

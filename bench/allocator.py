@@ -175,12 +175,13 @@ def never_asked(inputs: Inputs, snapshot: Snapshot, name: str) -> Callable[[int]
     (request,) = claim.spec.devices.requests
     assert request.exactly is not None
     text = " && ".join(each.cel.expression for each in request.exactly.selectors if each.cel)
-    fresh = (_asking(claim, f'{text} && device.driver != "{number}.example.com"') for number in count())
+    fresh = (asking(claim, f'{text} && device.driver != "{number}.example.com"') for number in count())
     nodes = snapshot.nodes
     return lambda _: place([next(fresh)], snapshot, nodes)
 
 
-def _asking(claim: ResourceClaim, expression: str) -> ResourceClaim:
+def asking(claim: ResourceClaim, expression: str) -> ResourceClaim:
+    """The claim of one request, with this selector alone."""
     (request,) = claim.spec.devices.requests
     assert request.exactly is not None
     selectors = (DeviceSelector(cel=CELDeviceSelector(expression=expression)),)
@@ -372,9 +373,16 @@ def printed(inputs: Inputs) -> tuple[int, int, list[str]]:
     return met, total, wrong
 
 
-def main() -> int:
+def has_inputs() -> bool:
+    """If not, it is said where they were looked for."""
     if not INPUTS.is_dir():
         print(f"the benchmark's inputs are not at {INPUTS}; set SLICEWIRE_BENCH_INPUTS")
+        return False
+    return True
+
+
+def main() -> int:
+    if not has_inputs():
         return 1
     met, total, wrong = printed(Inputs())
     print(f"targets met: {met} of {total}")

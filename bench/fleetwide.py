@@ -31,6 +31,7 @@ from slicewire.common.bus.port import CaughtUp, Write
 from slicewire.common.messages import INVENTORY, PoolObserved
 from slicewire.common.model import wire
 from slicewire.common.nvml.simulated import faults
+from slicewire.common.nvml.simulated.fleet import STATE_FILE
 from slicewire.common.nvml.simulated.statefile import StateFile
 
 NODES = int(os.environ.get("BENCH_NODES", "5000"))
@@ -76,7 +77,7 @@ class Machine:
     """One node, and the bus it tells."""
 
     def __init__(self, folder: Path, url: str, bus: NatsBus) -> None:
-        self.state = folder / _NODE / "gpus.json"
+        self.state = folder / _NODE / STATE_FILE
         self.state.parent.mkdir(parents=True, exist_ok=True)
         self._url = url
         self.bus = bus
@@ -96,6 +97,7 @@ class Machine:
                 "SLICEWIRE_LOG_LEVEL": "ERROR",
                 "SLICEWIRE_DISCOVERY_NVML_ROOM": "simulated",
                 "SLICEWIRE_DISCOVERY_NVML_STATE": str(self.state),
+                "SLICEWIRE_DISCOVERY_HEALTH_FILE": str(self.state.with_name("health.json")),
             },
         )
         try:

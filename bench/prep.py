@@ -30,23 +30,19 @@ from slicewire.common.model import (
     ClaimName,
     ClaimUID,
     Device,
-    DeviceAttribute,
-    DeviceName,
-    DeviceRequestAllocationResult,
-    DriverName,
     Namespace,
     NodeName,
     PoolName,
-    RequestName,
 )
 from slicewire.common.nvml.facts import NodeFacts
 from slicewire.common.nvml.rooms import NvmlSettings, open_nvml
 from tests.kubelet.client import AskedClaim, Kubelet, Plugin
+from tests.unit.node_prep.builders import DRIVER, a_device, a_result
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "100"))
 STARTS = 5
 GPUS = 8
-DRIVER, NODE, POOL = DriverName("gpu.nvidia.com"), NodeName("bench"), PoolName("bench")
+NODE, POOL = NodeName("bench"), PoolName("bench")
 _MIG_CLAIM = GPUS
 """Claims 0 to 7 hold a GPU each; this one holds half of the first, when the whole is not in use."""
 _MIG_DEVICE = "gpu-0-mig-3g40gb-9-0"
@@ -119,26 +115,16 @@ class Node:
         finally:
             nvml.close()
         assert isinstance(facts, NodeFacts)
-        whole = [_device(f"gpu-{gpu.minor}", type="gpu", uuid=gpu.uuid) for gpu in facts.gpus]
-        return [*whole, _device(_MIG_DEVICE, type="mig", parentUUID=facts.gpus[0].uuid)]
-
-
-def _device(name: str, **attributes: str) -> Device:
-    return Device(
-        name=DeviceName(name),
-        attributes={key: DeviceAttribute(string=said) for key, said in attributes.items()},
-    )
+        whole = [a_device(f"gpu-{gpu.minor}", type="gpu", uuid=gpu.uuid) for gpu in facts.gpus]
+        return [*whole, a_device(_MIG_DEVICE, type="mig", parentUUID=facts.gpus[0].uuid)]
 
 
 def _held(number: int, device: str) -> LedgerEntry:
-    result = DeviceRequestAllocationResult(
-        request=RequestName("gpu"), driver=DRIVER, pool=POOL, device=DeviceName(device)
-    )
     asked = claim(number)
     reference = ClaimRef(
         uid=ClaimUID(asked.uid), namespace=Namespace(asked.namespace), name=ClaimName(asked.name)
     )
-    return LedgerEntry(claim=reference, results=(result,))
+    return LedgerEntry(claim=reference, results=(a_result(device, pool=POOL),))
 
 
 def claim(number: int) -> AskedClaim:

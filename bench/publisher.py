@@ -14,8 +14,8 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import AsyncIterator, Coroutine, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,7 @@ from slicewire.common.model import (
 from slicewire.publisher import kube, watched
 from slicewire.publisher.apifaults import ApiConflict, ApiNotFound, ApiUnavailable
 from slicewire.publisher.service import Policy, Publisher
+from tests.component.publisher.world import running
 from tests.kubeapi.server import serving
 
 SIZES = tuple(int(size) for size in os.environ.get("BENCH_NODES", "1000,5000").split(","))
@@ -123,7 +124,7 @@ async def measured(name: str, api: kube.Kube, nodes: Sequence[str]) -> list[Row]
 
 async def _published(name: str, api: kube.Kube, bus: NatsBus, nodes: Sequence[str]) -> list[Row]:
     seen, publisher = Seen(), Publisher(bus, api, 8, policy=Policy(makes_classes=False))
-    async with _running(seen.watch(api)), _running(publisher.run()):
+    async with running(seen.watch(api)), running(publisher.run()):
         begun = time.perf_counter()
         await seen.until(len(nodes))
         first = time.perf_counter() - begun
@@ -143,17 +144,6 @@ async def _published(name: str, api: kube.Kube, bus: NatsBus, nodes: Sequence[st
             Row(case=f"{name}: requests a change", figure=requests, unit="", target=1),
             Row(case=f"{name}: memory of this process", figure=megabytes((os.getpid(),)), unit="MB"),
         ]
-
-
-@asynccontextmanager
-async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 def _nodes(number: int) -> list[str]:

@@ -17,9 +17,8 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import msgspec
-
 from bench import fleet
+from bench.allocator import asking
 from bench.picture import Curve, drawn
 from slicewire.allocator.core.fleet import Placement, place
 from slicewire.allocator.core.snapshot import EMPTY, Holding, Snapshot
@@ -78,15 +77,7 @@ def unheard_of(partition: bool) -> ResourceClaim:
     assert request.exactly is not None
     (selector,) = request.exactly.selectors
     assert selector.cel is not None
-    text = f"{selector.cel.expression} // {time.time_ns()}"
-    cel = msgspec.structs.replace(selector.cel, expression=text)
-    exactly = msgspec.structs.replace(
-        request.exactly, selectors=(msgspec.structs.replace(selector, cel=cel),)
-    )
-    devices = msgspec.structs.replace(
-        claim.spec.devices, requests=(msgspec.structs.replace(request, exactly=exactly),)
-    )
-    return msgspec.structs.replace(claim, spec=msgspec.structs.replace(claim.spec, devices=devices))
+    return asking(claim, f"{selector.cel.expression} // {time.time_ns()}")
 
 
 def seconds(claim: ResourceClaim, snapshot: Snapshot, times: int) -> float:

@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 
 from tests.cluster.daemons import Daemon, wait
+from tests.cluster.kubectl import Kubectl
 from tests.cluster.places import API_PORT, ETCD_PEER_PORT, ETCD_PORT, NODE, Cache, CannotRun, Home
 
 GATES = "DRADeviceTaintRules=true,DRAListTypeAttributes=true,DRAResourcePoolStatus=true"
@@ -35,8 +36,8 @@ def start(cache: Cache, home: Home) -> None:
     etcd.start([str(cache.binaries / "etcd"), *_etcd(home)])
     api.start([str(cache.binaries / "kube-apiserver"), *_api(home)])
     _write_kubeconfigs(home)
-    kubectl = [str(cache.binaries / "kubectl"), "--kubeconfig", str(home.kubeconfig)]
-    wait("the API server is ready", lambda: _succeeds([*kubectl, "get", "--raw", "/readyz"]), api)
+    kubectl = Kubectl(cache, home)
+    wait("the API server is ready", lambda: kubectl.tried("get", "--raw", "/readyz").returncode == 0, api)
     common = ("--bind-address=127.0.0.1", "--leader-elect=false", f"--feature-gates={GATES}")
     controllers.start([str(cache.binaries / controllers.name), *common, *_controllers(home)])
     scheduler.start([str(cache.binaries / scheduler.name), *common, *_as(home, "scheduler")])

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tests.cluster.places import CannotRun
+from tests.cluster.polling import comes_true
 
 _STOP_SECONDS = 10.0
-_POLL_SECONDS = 0.1
 
 
 class Daemon:
@@ -53,24 +52,22 @@ class Daemon:
         """kill -9, as a crash would."""
         if (pid := self.pid) is not None:
             os.kill(pid, signal.SIGKILL)
-            self._wait_for_end(pid)
+            self._ends(pid)
 
     def stop(self) -> None:
         """SIGTERM, and SIGKILL for one that does not listen."""
         if (pid := self.pid) is not None:
             os.kill(pid, signal.SIGTERM)
-            if not self._wait_for_end(pid):
+            if not self._ends(pid):
                 self.kill()
         self._file.unlink(missing_ok=True)
 
-    def _wait_for_end(self, pid: int) -> bool:
-        end = time.monotonic() + _STOP_SECONDS
-        while time.monotonic() < end:
+    def _ends(self, pid: int) -> bool:
+        def has_ended() -> bool:
             _reap(pid)
-            if self.pid is None:
-                return True
-            time.sleep(_POLL_SECONDS)
-        return False
+            return self.pid is None
+
+        return comes_true(has_ended, _STOP_SECONDS)
 
     def last_words(self) -> str:
         try:
@@ -81,11 +78,8 @@ class Daemon:
 
 def wait(what: str, holds: Callable[[], bool], daemon: Daemon, seconds: float = 60.0) -> None:
     """Raises `CannotRun` with the end of the daemon's log where it never comes true."""
-    end = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > end or daemon.pid is None:
-            raise CannotRun(f"{what}: not so; the end of {daemon.log}:\n{daemon.last_words()}")
-        time.sleep(_POLL_SECONDS)
+    if not comes_true(holds, seconds, is_hopeless=lambda: daemon.pid is None):
+        raise CannotRun(f"{what}: not so; the end of {daemon.log}:\n{daemon.last_words()}")
 
 
 def _started(pid: int) -> str:

@@ -11,11 +11,13 @@ from typing import Any
 import yaml
 
 from tests.cluster.images import BUSYBOX, WAIT
-from tests.cluster.places import Cache, Home
+from tests.cluster.places import NODE, Cache, Home
 
 SECONDS = 90
 EXAMPLES = Path(__file__).parents[2] / "examples"
 GATE = {"name": "slicewire.dev/allocation"}
+MANAGED = ("label", "node", NODE, "slicewire.dev/allocation=slicewire")
+"""What gives the node to Slicewire to allocate."""
 
 
 class Kubectl:
@@ -58,7 +60,11 @@ class Kubectl:
         self("wait", "--for=delete", *resources, f"--timeout={SECONDS}s")
 
 
-def example(name: str, change: Callable[[dict[str, Any]], None] = lambda pod: None) -> list[dict[str, Any]]:
+def as_it_is(pod: dict[str, Any]) -> None:
+    """No change of an example."""
+
+
+def example(name: str, change: Callable[[dict[str, Any]], None] = as_it_is) -> list[dict[str, Any]]:
     """The documents of an example, its pods with an image that is here and a command that waits."""
     documents = list(yaml.safe_load_all((EXAMPLES / f"{name}.yaml").read_text()))
     for document in documents:

@@ -12,6 +12,7 @@ import yaml
 
 from tests.cluster.daemons import Daemon, wait
 from tests.cluster.images import PAUSE, archives
+from tests.cluster.kubectl import Kubectl
 from tests.cluster.places import KUBELET_PORT, NODE, NODE_ADDRESS, Cache, CannotRun, Home
 
 _CGROUPS = Path("/sys/fs/cgroup")
@@ -40,9 +41,9 @@ def start(cache: Cache, home: Home) -> None:
     config = home.root / "kubelet.yaml"
     config.write_text(yaml.safe_dump(_kubelet(home)))
     kubelet.start([str(cache.binaries / "kubelet"), *_kubelet_flags(home, config)], environ)
-    kubectl = [str(cache.binaries / "kubectl"), "--kubeconfig", str(home.kubeconfig)]
-    ready = [*kubectl, "wait", "--for=condition=Ready", f"node/{NODE}", "--timeout=1s"]
-    wait(f"{NODE} is ready", lambda: _call(ready).returncode == 0, kubelet)
+    kubectl = Kubectl(cache, home)
+    ready = ("wait", "--for=condition=Ready", f"node/{NODE}", "--timeout=1s")
+    wait(f"{NODE} is ready", lambda: kubectl.tried(*ready).returncode == 0, kubelet)
 
 
 def restart_kubelet(cache: Cache, home: Home) -> None:

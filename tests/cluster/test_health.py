@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import time
-
 import pytest
 
 from tests.cluster.kubectl import SECONDS, Kubectl, example
+from tests.cluster.polling import comes_true
 from tests.cluster.slicewire import Parts
 from tests.cluster.test_examples import nodes_in
 
@@ -15,7 +13,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]
 
 
 def health_of(kubectl: Kubectl, pod: str) -> list[str]:
-    status = json.loads(kubectl("get", "pod", pod, "-o", "json"))["status"]
+    status = kubectl.get("pod", pod)["status"]
     return [
         resource["health"]
         for container in status.get("containerStatuses", ())
@@ -25,10 +23,7 @@ def health_of(kubectl: Kubectl, pod: str) -> list[str]:
 
 
 def await_health(kubectl: Kubectl, pod: str, health: str) -> None:
-    ends = time.monotonic() + SECONDS
-    while (told := health_of(kubectl, pod)) != [health]:
-        assert time.monotonic() < ends, told
-        time.sleep(0.5)
+    assert comes_true(lambda: health_of(kubectl, pod) == [health], SECONDS), health_of(kubectl, pod)
 
 
 def test_the_status_of_a_pod_says_whether_its_gpu_is_healthy(parts: Parts, kubectl: Kubectl) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cluster.kubectl import Kubectl, example, gated
-from tests.cluster.places import NODE
+from tests.cluster.kubectl import MANAGED, Kubectl, as_it_is, example, gated
 from tests.cluster.slicewire import PARTS, Parts
 from tests.cluster.test_examples import nodes_in
 
@@ -18,8 +17,8 @@ def test_pods_start_although_a_part_is_killed(
     parts: Parts, kubectl: Kubectl, part: str, managed: bool
 ) -> None:
     if managed:
-        kubectl("label", "node", NODE, "slicewire.dev/allocation=slicewire")
-    kubectl.apply(example("one-gpu-per-pod", gated if managed else lambda pod: None))
+        kubectl(*MANAGED)
+    kubectl.apply(example("one-gpu-per-pod", gated if managed else as_it_is))
     parts.kill(part)
     kubectl.await_pods("trainer-1", "trainer-2")
     assert nodes_in(kubectl, "trainer-1") != nodes_in(kubectl, "trainer-2")

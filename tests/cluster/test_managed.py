@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
 import yaml
 
-from tests.cluster.kubectl import SECONDS, Kubectl, example, gated
-from tests.cluster.places import NODE
+from tests.cluster.kubectl import MANAGED, SECONDS, Kubectl, example, gated
 from tests.cluster.pods import plain_pod
+from tests.cluster.polling import comes_true
 from tests.cluster.slicewire import Parts
 
 NO_GATE_IS_OPENED = """
@@ -30,7 +29,6 @@ metadata: {name: no-gate-is-opened}
 spec: {policyName: no-gate-is-opened, validationActions: [Deny]}
 """
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]
-MANAGED = ("label", "node", NODE, "slicewire.dev/allocation=slicewire")
 
 
 def test_a_gated_pod_is_allocated_by_slicewire_and_runs(parts: Parts, kubectl: Kubectl) -> None:
@@ -49,10 +47,11 @@ def gates_stay(kubectl: Kubectl) -> Iterator[Callable[[], None]]:
     probe["spec"]["schedulingGates"] = [{"name": "example.com/probe"}]
     kubectl.apply([probe, *yaml.safe_load_all(NO_GATE_IS_OPENED)])
     opening = ("patch", "pod", "probe", "--dry-run=server", "--type=merge", "-p")
-    ends = time.monotonic() + SECONDS
-    while kubectl.tried(*opening, '{"spec":{"schedulingGates":null}}').returncode == 0:
-        assert time.monotonic() < ends, "the admission policy never came into force"
-        time.sleep(0.2)
+
+    def is_refused() -> bool:
+        return kubectl.tried(*opening, '{"spec":{"schedulingGates":null}}').returncode != 0
+
+    assert comes_true(is_refused, SECONDS), "the admission policy never came into force"
 
     def end() -> None:
         kinds = "validatingadmissionpolicies,validatingadmissionpolicybindings"

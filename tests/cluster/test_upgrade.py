@@ -11,12 +11,12 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]
 
 
 def test_pods_start_and_end_while_one_instance_replaces_the_other(parts: Parts, kubectl: Kubectl) -> None:
-    kubectl.apply(example("one-gpu-per-pod", lambda pod: None))
+    kubectl.apply(example("one-gpu-per-pod"))
     kubectl.await_pods("trainer-1", "trainer-2")
     with parts.successor_of_node_prep():
         parts.daemons["node-prep"].stop()
         kubectl("delete", "pods", "trainer-1", "trainer-2", "--timeout=60s")
-        kubectl.apply(example("one-gpu-per-pod", lambda pod: None))
+        kubectl.apply(example("one-gpu-per-pod"))
         kubectl.await_pods("trainer-1", "trainer-2")
         kubectl("delete", "pods", "trainer-1", "trainer-2", "--timeout=60s")
         parts.start("node-prep")

@@ -19,15 +19,13 @@ from slicewire.node_prep.core.entry import Asker
 from slicewire.node_prep.core.plan import PreparePlan
 from slicewire.node_prep.core.refusal import PrepareRefusal
 from slicewire.node_prep.core.steps import Notes, PlanStep
-from slicewire.node_prep.driverroot import DriverRoot
-from slicewire.node_prep.executors import Executor, executors
+from slicewire.node_prep.executors import Executor
 from slicewire.node_prep.files import Kept
 from slicewire.node_prep.journal import Journal
-from slicewire.node_prep.metadatafiles import MetadataFiles
 from slicewire.node_prep.preparation import Preparation
 from tests.component.node_prep.harness import Disk, Service, Wanted
 from tests.faults.told import bus_of, facts_of
-from tests.unit.node_prep.builders import DRIVER, a_claim
+from tests.unit.node_prep.builders import a_claim
 
 MOMENTS = "moments.txt"
 """Where a life writes down the moments that it has come to."""
@@ -93,9 +91,7 @@ def live(folder: Path, at: int | None, *, to_the_end: bool = True) -> None:
 async def _live(folder: Path, doom: Doom, to_the_end: bool) -> None:
     disk = Disk(folder)
     with closing(disk.open_nvml()) as nvml:
-        metadata = MetadataFiles(DRIVER, disk.plugin_dir, disk.cdi_root)
-        table = executors(nvml, DriverRoot(nvml), disk.cdi_root, disk.mps, metadata=metadata)
-        doomed = {kind: DoomedExecutor(executor, doom) for kind, executor in table.items()}
+        doomed = {kind: DoomedExecutor(one, doom) for kind, one in disk.executors(nvml).items()}
         journal = DoomedJournal(disk.checkpoint, boot_id(nvml.sysfs_root), doom)
         service = Service(
             disk,

@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from tests.kubeapi.kinds import EVERY_TAINT_RULES, Kind
-from tests.kubeapi.older import GROUP
+from tests.kubeapi.kinds import Kind
+from tests.kubeapi.older import has_betas
 
 _VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
 VERSION = {
@@ -45,8 +45,7 @@ def documents(
 
 
 def _in_versions(kind: Kind, versions: Collection[str]) -> list[Kind]:
-    is_device_kind = kind.group == GROUP and kind not in EVERY_TAINT_RULES
-    return [replace(kind, version=each) for each in versions] if is_device_kind else [kind]
+    return [replace(kind, version=each) for each in versions] if has_betas(kind) else [kind]
 
 
 def _versions(group: str, kinds: Collection[Kind]) -> tuple[str, ...]:

@@ -9,11 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tests.kubeapi.kinds import CLAIM_TEMPLATES, CLAIMS, SLICES, Kind
+from tests.kubeapi.kinds import CLAIM_TEMPLATES, CLAIMS, EVERY_TAINT_RULES, SLICES, Kind
 
 Object = Mapping[str, Any]
 GROUP = "resource.k8s.io"
 BETAS = ("v1beta2", "v1beta1")
+
+
+def has_betas(kind: Kind) -> bool:
+    """Whether it may be served in these as well. Each version of a taint rule is a kind of its own."""
+    return kind.group == GROUP and kind not in EVERY_TAINT_RULES
 
 
 def shown(kind: Kind, stored: Object, version: str) -> Object:

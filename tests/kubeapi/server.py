@@ -24,7 +24,7 @@ from tests.kubeapi.answers import answer, refusal
 from tests.kubeapi.discovery import documents
 from tests.kubeapi.faults import Call, Drop, Expire, Fault, Faults, LoseAnswer, Refuse, Slow
 from tests.kubeapi.kinds import EVERY_TAINT_RULES, KINDS, OTHER_TAINT_RULES, Kind
-from tests.kubeapi.older import GROUP
+from tests.kubeapi.older import has_betas
 from tests.kubeapi.parameters import read_watching
 from tests.kubeapi.releases import Gate, Release
 from tests.kubeapi.statuses import Refused, expired, injected, no_such_resource, unauthorized
@@ -116,9 +116,8 @@ class KubeApi:
         return response
 
     def _serves(self, target: Target) -> bool:
-        is_device_kind = target.kind.group == GROUP and target.kind not in EVERY_TAINT_RULES
         asked = target.version or target.kind.version
-        return target.kind in self._served and (not is_device_kind or asked in self._versions)
+        return target.kind in self._served and (not has_betas(target.kind) or asked in self._versions)
 
     async def _serve(
         self, target: Target, call: Call, request: web.Request, fault: Fault | None

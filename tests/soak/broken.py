@@ -18,19 +18,17 @@ import msgspec
 from slicewire.allocator.service import Allocator
 from slicewire.allocator.settings import Settings
 from slicewire.common import logs, running
-from slicewire.common.bus.nats import NatsBus, connected
+from slicewire.common.bus.nats import connected
 from slicewire.common.bus.port import CaughtUp, Committed, Heard, Stale, Write
+from slicewire.common.bus.shared import ThroughBus
 from slicewire.common.messages import Channel
 from slicewire.common.settings import from_environ
 
 _LATE_SECONDS = 0.3
 
 
-class Late:
+class Late(ThroughBus):
     """`Bus` on which others are heard late."""
-
-    def __init__(self, bus: NatsBus) -> None:
-        self._bus = bus
 
     async def follow(self, *channels: Channel[Any]) -> AsyncIterator[Heard[Any] | CaughtUp]:
         loop = asyncio.get_running_loop()
@@ -49,9 +47,6 @@ class Late:
         finally:
             arriving.cancel()
 
-    def __getattr__(self, verb: str) -> Any:
-        return getattr(self._bus, verb)
-
 
 class Unfenced(Late):
     """And whose commit does not look before it writes."""
@@ -64,7 +59,7 @@ async def serve() -> None:
     settings = from_environ(Settings, "ALLOCATOR", os.environ)
     logs.start(settings.log_level, settings.log_format)
     async with connected(settings.nats_url, name=settings.instance) as opened:
-        bus: Any = Unfenced(opened) if "unfenced" in sys.argv else Late(opened)
+        bus = Unfenced(opened) if "unfenced" in sys.argv else Late(opened)
         await Allocator(bus, settings.untold_nodes).run()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -10,7 +9,7 @@ from typing import Any, cast
 import msgspec
 
 from slicewire.common import messages
-from slicewire.common.bus.link import Inbox, Link, Message
+from slicewire.common.bus.link import Inbox, Link, Message, next_of
 from slicewire.common.bus.port import BusUnavailable
 from slicewire.common.messages import HISTORY_STREAM, STATE_STREAM, Fact
 from slicewire.common.model import wire
@@ -113,8 +112,7 @@ async def _everything(link: Link) -> AsyncIterator[Message]:
 async def _next(link: Link, inbox: Inbox) -> Message:
     """The next fact; heartbeats and flow control are answered on the way."""
     while True:
-        async with asyncio.timeout(_SILENCE_SECONDS):
-            item = await inbox.get()
+        item = await next_of(inbox, _SILENCE_SECONDS)
         if not isinstance(item, Message):
             raise BusUnavailable("the connection was away while the history was read")
         if item.delivery:

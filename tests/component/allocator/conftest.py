@@ -8,6 +8,7 @@ import pytest
 
 from slicewire.common.bus.nats import NatsBus
 from tests.component.allocator.world import World, allocating
+from tests.past import History
 
 
 @pytest.fixture
@@ -16,3 +17,8 @@ async def world(bus: NatsBus, nats_url: str) -> AsyncIterator[World]:
     await world.begin()
     async with allocating(nats_url):
         yield world
+
+
+@pytest.fixture
+def history(bus: NatsBus) -> History:
+    return History(bus)

@@ -28,24 +28,15 @@ from slicewire.common.messages import (
     WhatIfRequest,
 )
 from slicewire.common.model import ClaimUID
-from tests.component.allocator.world import DRIVER, World, allocating, claim, pool
+from tests.component.allocator.world import DRIVER, World, claim, pool, remembered
 from tests.past import History
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def history(bus: NatsBus) -> History:
-    return History(bus)
-
-
-@pytest.fixture
 async def world(bus: NatsBus, nats_url: str, history: History) -> AsyncIterator[World]:
-    """As `world` of the others; what it tells first is in the history before anything changes."""
-    world = World(bus)
-    await world.begin()
-    await history.of(INVENTORY, "node-a", DRIVER)
-    async with allocating(nats_url):
+    async with remembered(bus, nats_url, history) as world:
         yield world
 
 

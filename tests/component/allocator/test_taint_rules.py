@@ -11,7 +11,6 @@ from slicewire.common.bus.port import Write
 from slicewire.common.messages import (
     CAPACITY,
     EXPLAIN,
-    INVENTORY,
     TAINT_RULES,
     CapacityReply,
     CapacityRequest,
@@ -22,7 +21,7 @@ from slicewire.common.messages import (
 )
 from slicewire.common.model import ChangeKind, ClaimUID, DeviceTaint
 from tests.builders import a_taint_rule
-from tests.component.allocator.world import DRIVER, World, allocating, claim, until
+from tests.component.allocator.world import DRIVER, World, claim, remembered, until
 from tests.past import History
 
 pytestmark = pytest.mark.slow
@@ -31,17 +30,8 @@ MAINTENANCE = DeviceTaint(key="example.com/maintenance", value="fan", effect="No
 
 
 @pytest.fixture
-def history(bus: NatsBus) -> History:
-    return History(bus)
-
-
-@pytest.fixture
 async def world(bus: NatsBus, nats_url: str, history: History) -> AsyncIterator[World]:
-    """As `world` of the others; what it tells first is in the history before anything changes."""
-    world = World(bus)
-    await world.begin()
-    await history.of(INVENTORY, "node-a", DRIVER)
-    async with allocating(nats_url):
+    async with remembered(bus, nats_url, history) as world:
         yield world
 
 

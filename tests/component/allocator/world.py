@@ -47,6 +47,7 @@ from slicewire.common.model import (
     ResourceClaim,
     wire,
 )
+from tests.past import History
 
 T = TypeVar("T")
 DRIVER = DriverName("gpu.nvidia.com")
@@ -177,6 +178,16 @@ async def allocating(url: str, name: str = "allocator-1") -> AsyncIterator[Alloc
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+
+
+@asynccontextmanager
+async def remembered(bus: NatsBus, url: str, history: History) -> AsyncIterator[World]:
+    """A world with an allocator; what it tells first is in the history before anything changes."""
+    world = World(bus)
+    await world.begin()
+    await history.of(INVENTORY, "node-a", DRIVER)
+    async with allocating(url):
+        yield world
 
 
 def _ready(allocator: Allocator) -> Callable[[], Awaitable[bool]]:

@@ -1,4 +1,5 @@
-"""A node per test, in a folder whose name is short enough for unix sockets."""
+"""A node per test: with everything around it, in a folder whose name is short enough for unix sockets; or
+its devices and its disk alone."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ import pytest
 
 from slicewire.common.bus.nats import NatsBus
 from tests.component.node_prep.harness import Station
+from tests.component.node_prep.workbench import Workbench
 
 
 @pytest.fixture
@@ -24,4 +26,11 @@ async def station(folder: Path, nats_url: str, bus: NatsBus) -> AsyncIterator[St
     made = Station(folder, nats_url, bus)
     with closing(made.nvml):
         await made.author.tell_inventory()
+        yield made
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[Workbench]:
+    made = Workbench(tmp_path)
+    with closing(made.nvml):
         yield made

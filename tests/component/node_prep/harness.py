@@ -44,7 +44,7 @@ from slicewire.node_prep.core import cdi
 from slicewire.node_prep.core.entry import Asker
 from slicewire.node_prep.core.node import Node
 from slicewire.node_prep.driverroot import DriverRoot
-from slicewire.node_prep.executors import MpsHere, executors
+from slicewire.node_prep.executors import Executors, MpsHere, executors
 from slicewire.node_prep.hearing import Hearing
 from slicewire.node_prep.journal import Journal
 from slicewire.node_prep.metadatafiles import MetadataFiles
@@ -108,6 +108,10 @@ class Disk:
 
     def open_nvml(self) -> NvmlControl:
         return open_nvml(NvmlSettings(room="simulated", state=str(self.state), gpus=GPUS, node=NODE))
+
+    def executors(self, nvml: NvmlControl) -> Executors:
+        metadata = MetadataFiles(DRIVER, self.plugin_dir, self.cdi_root)
+        return executors(nvml, DriverRoot(nvml), self.cdi_root, self.mps, metadata=metadata)
 
 
 class Author:
@@ -223,9 +227,7 @@ class Service:
 
 def _preparation(disk: Disk, nvml: NvmlControl) -> Preparation:
     journal = Journal(disk.checkpoint, boot_id(nvml.sysfs_root))
-    metadata = MetadataFiles(DRIVER, disk.plugin_dir, disk.cdi_root)
-    table = executors(nvml, DriverRoot(nvml), disk.cdi_root, disk.mps, metadata=metadata)
-    return Preparation(journal, table, disk.cdi_root)
+    return Preparation(journal, disk.executors(nvml), disk.cdi_root)
 
 
 class Station:

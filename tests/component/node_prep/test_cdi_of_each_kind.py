@@ -22,6 +22,7 @@ pytestmark = pytest.mark.slow
 
 CLAIM = ClaimUID("6f570f14-3fb1-4637-b575-002163fbb70f")
 DEVICE = DeviceName("some-device")
+HERE = Places()
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def gpus(nvml: SimulatedNvml) -> NodeFacts:
     return facts
 
 
-def container(nvml: SimulatedNvml, part: Part, cdi_root: Path, places: Places | None = None) -> Container:
+def container(nvml: SimulatedNvml, part: Part, cdi_root: Path, places: Places = HERE) -> Container:
     made = cdi.claim_spec(CLAIM, {DEVICE: part}, DriverRoot(nvml, places=places).look())
     assert isinstance(made, CdiSpec), made
     files.write(cdi_root / cdi.file_name(CLAIM), cdi.encode(made), 0o644)

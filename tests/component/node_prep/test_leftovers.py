@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing, nullcontext
-from pathlib import Path
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
 
 import pytest
 
@@ -41,13 +40,6 @@ class Told(Hearing):
         allocation = an_allocation(*(a_result(device.name) for device in devices))
         node = a_node(*devices, allocations={UID: allocation} if held else {})
         self._picture = Picture(node)
-
-
-@pytest.fixture
-def node(tmp_path: Path) -> Iterator[Workbench]:
-    made = Workbench(tmp_path)
-    with closing(made.nvml):
-        yield made
 
 
 @pytest.fixture

@@ -21,13 +21,6 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def node(tmp_path: Path) -> Iterator[Workbench]:
-    made = Workbench(tmp_path)
-    with closing(made.nvml):
-        yield made
-
-
-@pytest.fixture
 def ampere(tmp_path: Path) -> Iterator[Workbench]:
     """GPUs that change their MIG mode by a reset only."""
     made = Workbench(tmp_path, model="a100-40gb")

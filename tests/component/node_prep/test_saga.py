@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,13 +26,6 @@ from tests.component.node_prep.workbench import SMALL, Workbench
 pytestmark = pytest.mark.slow
 
 CUT = (TurnMigModeOn, CreateGpuInstance, CreateComputeInstance, WriteCdiFile)
-
-
-@pytest.fixture
-def node(tmp_path: Path) -> Iterator[Workbench]:
-    made = Workbench(tmp_path)
-    with closing(made.nvml):
-        yield made
 
 
 class Failing:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,13 +10,6 @@ from slicewire.common.nvml.facts import ComputeMode, TimeSlice
 from slicewire.node_prep.core.refusal import PrepareRefusal, Why
 from tests.component.node_prep.workbench import Workbench
 from tests.unit.node_prep.builders import a_claim, a_config
-
-
-@pytest.fixture
-def node(tmp_path: Path) -> Iterator[Workbench]:
-    made = Workbench(tmp_path)
-    with closing(made.nvml):
-        yield made
 
 
 def sliced(interval: str) -> dict[str, Any]:

@@ -5,9 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-from collections.abc import Iterator
-from contextlib import closing
-from pathlib import Path
 
 import pytest
 
@@ -21,13 +18,6 @@ from tests.unit.node_prep.builders import a_claim
 pytestmark = pytest.mark.slow
 
 PLACE = "0000:1a:00.0"
-
-
-@pytest.fixture
-def node(tmp_path: Path) -> Iterator[Workbench]:
-    made = Workbench(tmp_path)
-    with closing(made.nvml):
-        yield made
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +11,8 @@ from hypothesis import strategies as st
 from slicewire.allocator.core.features import DEFAULT
 from slicewire.allocator.core.fleet import Placement, place
 from slicewire.allocator.core.nodes import NodeView
-from slicewire.allocator.core.refused import MOST_SHAPES, Refused, shape_of
+from slicewire.allocator.core.packing.roster import nodes_in
+from slicewire.allocator.core.refused import MOST_SHAPES, Refused, Shape, shape_of
 from slicewire.allocator.core.snapshot import Snapshot
 from slicewire.common.model import NodeName
 from tests.builders import DRIVER, a_claim, a_class, a_holding, a_pool, a_snapshot, exactly
@@ -28,9 +31,13 @@ def full(snapshot: Snapshot, *nodes: NodeName) -> Snapshot:
     return snapshot
 
 
-def remaining(snapshot: Snapshot, count: int = 1) -> list[str]:
+def asked(refused: Refused, shape: Shape, nodes: Sequence[NodeName]) -> list[NodeName]:
+    return list(nodes_in(refused.left(shape, nodes), nodes))
+
+
+def remaining(snapshot: Snapshot, count: int = 1) -> list[NodeName]:
     claim = a_claim(gpus=exactly(count=count))
-    return list(snapshot.refused.remaining(shape_of([claim], DEFAULT), NODES))
+    return asked(snapshot.refused, shape_of([claim], DEFAULT), NODES)
 
 
 def node_of(snapshot: Snapshot, count: int = 1) -> str:
@@ -80,19 +87,19 @@ def test_a_changed_class_asks_everybody_again() -> None:
 def test_other_nodes_are_another_order_and_everything_is_asked_again() -> None:
     refused = Refused()
     shape = shape_of([a_claim()], DEFAULT)
-    assert list(refused.remaining(shape, NODES)) == list(NODES)
+    assert asked(refused, shape, NODES) == list(NODES)
     refused.note(shape, NODES[:2])
-    assert list(refused.remaining(shape, NODES[1:])) == list(NODES[1:])
+    assert asked(refused, shape, NODES[1:]) == list(NODES[1:])
 
 
 def test_only_so_many_questions_are_remembered() -> None:
     refused = Refused()
     shapes = [shape_of([a_claim(gpus=exactly(count=n))], DEFAULT) for n in range(1, MOST_SHAPES + 2)]
     for shape in shapes:
-        list(refused.remaining(shape, NODES))
+        asked(refused, shape, NODES)
         refused.note(shape, NODES[:1])
-    assert len(list(refused.remaining(shapes[0], NODES))) == len(NODES)
-    assert len(list(refused.remaining(shapes[-1], NODES))) == len(NODES) - 1
+    assert len(asked(refused, shapes[0], NODES)) == len(NODES)
+    assert len(asked(refused, shapes[-1], NODES)) == len(NODES) - 1
 
 
 @given(st.lists(st.tuples(st.sampled_from(NODES), st.booleans(), st.integers(1, 2)), max_size=20))

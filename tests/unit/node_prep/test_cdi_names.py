@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from slicewire.common.model import ClaimUID, DeviceName
-from slicewire.node_prep.core.cdi import claim_of, file_name, missing, plain, strays
+from slicewire.node_prep.core.cdi import claim_of, file_name, plain, strays
 from slicewire.node_prep.core.cdi.names import device_name
 
 CLAIM = ClaimUID("6f570f14-3fb1-4637-b575-002163fbb70f")
@@ -74,8 +74,7 @@ def test_a_file_that_we_never_write_is_nobodys(name: str) -> None:
     assert claim_of(name) is None
 
 
-def test_what_a_reboot_took_is_missing_and_what_nobody_wants_is_a_stray() -> None:
+def test_what_nobody_wants_is_a_stray() -> None:
     here, gone, left = ClaimUID("here"), ClaimUID("gone"), ClaimUID("left")
     present = (file_name(here), file_name(left), "nvidia.yaml")
-    assert missing((here, gone), present) == {gone}
     assert strays((here, gone), present) == {left}

@@ -89,35 +89,35 @@ def test_a_pod_that_comes_goes_or_is_deleted_wakes_its_claims(cluster: Cluster) 
     assert see(cluster, a_pod("claim", deletion_timestamp="2026-11-24T10:00:00Z")) == [CLAIM_KEY]
     see(cluster, pod := a_pod("claim"))
     assert list(cluster.gone(watched.PODS, pod)) == [CLAIM_KEY]
-    assert cluster.pod(POD_KEY) is None
+    assert cluster.waiting.pod(POD_KEY) is None
 
 
 def test_a_pod_whose_gate_we_lifted_waits_no_longer_whatever_comes_late(cluster: Cluster) -> None:
     see(cluster, gated := a_pod("claim"))
-    cluster.keep_pod(without_gate(gated))
-    assert cluster.pod(POD_KEY) is None
+    cluster.waiting.keep_pod(without_gate(gated))
+    assert cluster.waiting.pod(POD_KEY) is None
     see(cluster, gated)
-    assert cluster.pod(POD_KEY) is None
+    assert cluster.waiting.pod(POD_KEY) is None
 
 
 def test_that_a_gate_was_lifted_wakes_the_claims_once_it_is_seen(cluster: Cluster) -> None:
     see(cluster, a_claim(), gated := a_pod("claim"))
     lifted = without_gate(gated)
-    cluster.keep_pod(lifted)
+    cluster.waiting.keep_pod(lifted)
     assert see(cluster, lifted) == [CLAIM_KEY]
 
 
 def test_a_pod_made_anew_waits_again(cluster: Cluster) -> None:
     see(cluster, gated := a_pod("claim"))
-    cluster.keep_pod(without_gate(gated))
+    cluster.waiting.keep_pod(without_gate(gated))
     see(cluster, a_pod("claim", uid="another"))
-    assert cluster.pod(POD_KEY) is not None
+    assert cluster.waiting.pod(POD_KEY) is not None
 
 
 def test_our_own_write_counts_at_once_and_an_older_event_does_not(cluster: Cluster) -> None:
     before, after, later = a_claim(), a_claim("claim", an_allocation("gpu-0")), a_claim()
     see(cluster, before)
-    cluster.keep_claim(after)
+    cluster.waiting.keep_claim(after)
     see(cluster, before)
     assert cluster.claims[after.uid] == after
     see(cluster, later)
@@ -127,7 +127,7 @@ def test_our_own_write_counts_at_once_and_an_older_event_does_not(cluster: Clust
 def test_a_claim_that_is_gone_is_not_kept_by_a_late_answer_to_our_write(cluster: Cluster) -> None:
     see(cluster, claim := a_claim())
     assert list(cluster.gone(watched.CLAIMS[0], claim)) == [CLAIM_KEY]
-    cluster.keep_claim(a_claim())
+    cluster.waiting.keep_claim(a_claim())
     assert cluster.claims == {}
 
 
@@ -135,7 +135,7 @@ def test_a_claim_made_anew_takes_the_place_of_the_old_one(cluster: Cluster) -> N
     see(cluster, a_claim(), pod := a_pod("claim"))
     keys = see(cluster, a_claim("claim", uid="uid-new"))
     assert {CLAIM_KEY, FactKey(CLAIMS.kind, "uid-new"), POD_KEY} <= set(keys)
-    found = cluster.claims_of(pod)
+    found = cluster.waiting.claims_of(pod)
     assert found is not None
     assert [claim.uid for claim in found] == ["uid-new"]
 
@@ -147,7 +147,7 @@ def test_what_a_list_does_not_show_is_gone(cluster: Cluster) -> None:
     assert list(cluster.claims) == ["uid-right"]
     assert list(cluster.listed(watched.NODES, [])) == [FactKey(NODES.kind, "node-a")]
     assert list(cluster.listed(watched.PODS, [])) == []
-    assert cluster.pod(POD_KEY) is None
+    assert cluster.waiting.pod(POD_KEY) is None
 
 
 def test_a_class_is_looked_at_when_it_comes_and_goes(cluster: Cluster) -> None:

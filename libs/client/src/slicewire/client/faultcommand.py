@@ -7,20 +7,19 @@ hurt with it.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 import typer
 
 from slicewire.client import console, library
+from slicewire.client.command import As, stop
 from slicewire.common.nvml.condition import RecoveryAction
 from slicewire.common.nvml.simulated import faults
+from slicewire.common.nvml.simulated.fleet import STATE_FILE
 from slicewire.common.nvml.simulated.profiles import MODELS
-from slicewire.common.nvml.simulated.seeing import NVIDIA
-from slicewire.common.nvml.simulated.state import BadState, NodeState, SimulatedGpu
+from slicewire.common.nvml.simulated.state import NVIDIA, BadState, NodeState, SimulatedGpu
 from slicewire.common.nvml.simulated.statefile import StateFile
-
-_STATE = "gpus.json"
 
 
 class FaultRow(msgspec.Struct, frozen=True):
@@ -49,12 +48,7 @@ def simulate_fault(
     state: Annotated[
         Path | None, typer.Option(help="The folder that `up --state` was given.", show_default=False)
     ] = None,
-    output: Annotated[
-        Literal["table", "json"] | None,
-        typer.Option(
-            "-o", "--output", help="Default: a table on a terminal, JSON on a pipe.", show_default=False
-        ),
-    ] = None,
+    output: As = None,
 ) -> None:
     """Let something befall a simulated GPU, or list a node's GPUs.
 
@@ -73,17 +67,16 @@ def simulate_fault(
     try:
         after = _befallen((state or library.state_folder()) / "nodes", node, gpu, fault)
     except BadState as error:
-        console.complain(str(error))
-        raise typer.Exit(1) from None
+        stop(str(error), 1)
     rows = tuple(_row(after, one) for one in after.gpus)
     console.rows(rows, output or "", f"{node} has no GPU left.")
 
 
 def _befallen(nodes: Path, node: str, gpu: str, fault: str) -> NodeState:
     """Raises `BadState`."""
-    file = StateFile(nodes / node / _STATE)
+    file = StateFile(nodes / node / STATE_FILE)
     if not file.path.is_file():
-        known = sorted(found.parent.name for found in nodes.glob(f"*/{_STATE}"))
+        known = sorted(found.parent.name for found in nodes.glob(f"*/{STATE_FILE}"))
         there_are = f"there are {', '.join(known)}" if known else "start some with `slicewire up --simulated`"
         raise BadState(f"no simulated node {node!r} in {nodes}; {there_are}")
     if not gpu:

@@ -14,8 +14,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-import msgspec
-
 from slicewire.client.documents import with_uid
 from slicewire.client.listening import Gone, listen
 from slicewire.common import telemetry
@@ -168,8 +166,7 @@ class Client:
 
     async def define(self, device_class: DeviceClass) -> None:
         """Make a DeviceClass known, where there is no Kubernetes to have it from."""
-        bare = msgspec.structs.replace(device_class)
-        await self._bus.tell(CLASSES, ClassObserved(device_class=bare))
+        await self._bus.tell(CLASSES, ClassObserved(device_class=device_class))
 
     async def taint(self, rule: DeviceTaintRule) -> None:
         """Keep new claims off the devices that the rule picks, as a DeviceTaintRule of Kubernetes would."""

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import typer
 
 from slicewire.client import console, documents, library
+from slicewire.client.command import stop
 from slicewire.client.library import Client
 from slicewire.client.local import memory, system
 from slicewire.client.local.broker import NoBroker
@@ -61,8 +62,7 @@ def up(
     try:
         asyncio.run(_up(plan))
     except (NoBroker, NotInstalled, BusUnavailable) as error:
-        console.complain(str(error))
-        raise typer.Exit(1) from None
+        stop(str(error), 1)
 
 
 async def _up(plan: system.Plan) -> None:

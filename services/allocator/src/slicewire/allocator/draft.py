@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any, assert_never, cast
+from typing import Any, cast
 
 import msgspec
 
 from slicewire.allocator import ledger as ledgers
+from slicewire.allocator.answering import answered, ref_of
 from slicewire.allocator.core.changes import cheapest_change
 from slicewire.allocator.core.fleet import Placement, place
 from slicewire.allocator.core.nearest import nearest_miss
@@ -28,7 +29,6 @@ from slicewire.common.messages import (
     Channel,
     ClaimAnswered,
     ClaimObserved,
-    ClaimRef,
     ExplainReply,
     Fact,
     LedgerEntry,
@@ -36,11 +36,9 @@ from slicewire.common.messages import (
 )
 from slicewire.common.model import (
     AllocationResult,
-    ClaimName,
     ClaimUID,
     DeviceAllocationResult,
     DeviceRequestAllocationResult,
-    Namespace,
     NodeName,
     ResourceClaim,
     TraceParent,
@@ -112,7 +110,7 @@ class Draft:
         nodes = self._view.nodes_of(decided_by)
         if decided_by != SLICEWIRE:
             self._snapshot = self._snapshot.with_packing(Packing.FIRST_FIT)
-        (answer,) = _answered([claim], self._place([claim], nodes))
+        (answer,) = answered([claim], self._place([claim], nodes))
         if answer.refusal is None or answer.refusal.fatal or not nodes:
             return ExplainReply(answer=answer)
         return ExplainReply(
@@ -136,7 +134,7 @@ class Draft:
         """What the claims would be answered together, once those others were gone; nothing is kept."""
         for uid in releasing:
             self._release(uid)
-        return _answered(claims, self._place(claims, self._view.nodes_of()))
+        return answered(claims, self._place(claims, self._view.nodes_of()))
 
     def writes(self, traces: Mapping[ClaimUID, TraceParent]) -> tuple[Write, ...]:
         """All of it, each guarded by what was known of its key, in the order claim, ledger, answer."""
@@ -145,7 +143,7 @@ class Draft:
             Write(
                 channel,
                 key,
-                _traced(fact, traces),
+                ledgers.traced(fact, traces) if isinstance(fact, LedgerWritten) else fact,
                 expected=self._view.sequence(channel, key),
                 trace=traces.get(uid, TraceParent("")),
             )
@@ -159,7 +157,7 @@ class Draft:
         waiting = [fact.claim for fact in facts if not self._holds(fact.claim.uid)]
         if waiting:
             decided = self._place(waiting, nodes)
-            for claim, answer in zip(waiting, _answered(waiting, decided), strict=True):
+            for claim, answer in zip(waiting, answered(waiting, decided), strict=True):
                 self._give(claim, answer)
         for fact in facts:
             self._affirm(fact.claim)
@@ -298,35 +296,3 @@ class Draft:
 
 _ORDER = {CLAIMS.kind: 0, LEDGERS.kind: 1, ANSWERS.kind: 2}
 """A follower that hears an answer has heard its claim and its ledger before."""
-
-
-def ref_of(claim: ResourceClaim) -> ClaimRef:
-    meta = claim.metadata
-    return ClaimRef(uid=claim.uid, namespace=Namespace(meta.namespace), name=ClaimName(meta.name))
-
-
-def _answered(
-    claims: Sequence[ResourceClaim], decided: Placement | Unsatisfiable
-) -> tuple[ClaimAnswered, ...]:
-    match decided:
-        case Placement():
-            return tuple(
-                ClaimAnswered(claim=ref_of(claim), allocation=result, node=decided.node)
-                for claim, result in zip(claims, decided.results, strict=True)
-            )
-        case Unsatisfiable():
-            return tuple(ClaimAnswered(claim=ref_of(claim), refusal=decided) for claim in claims)
-    assert_never(decided)
-
-
-def _traced(fact: Fact | None, traces: Mapping[ClaimUID, TraceParent]) -> Fact | None:
-    """New ledger entries carry the trace of the commit that writes them."""
-    if not isinstance(fact, LedgerWritten):
-        return fact
-    entries = tuple(
-        entry
-        if entry.trace or entry.claim.uid not in traces
-        else msgspec.structs.replace(entry, trace=traces[entry.claim.uid])
-        for entry in fact.entries
-    )
-    return msgspec.structs.replace(fact, entries=entries)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
+
+import msgspec
 
 from slicewire.common.messages import ClaimRef, Conflict, LedgerEntry, LedgerWritten
-from slicewire.common.model import ClaimUID, DeviceID, DriverName, NodeName
+from slicewire.common.model import ClaimUID, DeviceID, DriverName, NodeName, TraceParent
 
 PoolKey = tuple[NodeName, DriverName]
 """What a ledger is about: the pool of one driver on one node."""
@@ -43,3 +46,14 @@ def _conflicts(entries: tuple[LedgerEntry, ...]) -> tuple[Conflict, ...]:
         for device, held in sorted(claims.items())
         if len({ref.uid for ref in held}) > 1
     )
+
+
+def traced(ledger: LedgerWritten, traces: Mapping[ClaimUID, TraceParent]) -> LedgerWritten:
+    """New entries carry the trace of the commit that writes them."""
+    entries = tuple(
+        entry
+        if entry.trace or entry.claim.uid not in traces
+        else msgspec.structs.replace(entry, trace=traces[entry.claim.uid])
+        for entry in ledger.entries
+    )
+    return msgspec.structs.replace(ledger, entries=entries)

@@ -8,26 +8,23 @@ again on what has been heard since. Nothing is decided before everything was hea
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
 from slicewire.allocator import admission, questions
+from slicewire.allocator.deciding import Decider
 from slicewire.allocator.draft import Draft
 from slicewire.allocator.past import Pasts, Seen
-from slicewire.allocator.view import FOLLOWED, Hoped, View
+from slicewire.allocator.view import FOLLOWED, View
 from slicewire.common import telemetry
 from slicewire.common.bus.port import (
     Bus,
     BusUnavailable,
     CaughtUp,
-    Committed,
     Declined,
     Delivery,
     Heard,
-    Stale,
-    Write,
 )
 from slicewire.common.logs import Log
 from slicewire.common.messages import (
@@ -41,7 +38,6 @@ from slicewire.common.messages import (
     AllocateRequest,
     CapacityReply,
     CapacityRequest,
-    ClaimAnswered,
     ClaimObserved,
     ExplainReply,
     ExplainRequest,
@@ -50,25 +46,11 @@ from slicewire.common.messages import (
     WhatIfReply,
     WhatIfRequest,
 )
-from slicewire.common.model import ClaimUID, TraceParent
+from slicewire.common.model import ClaimUID
 
-_LARGEST_DRAFT = 700
-"""A commit holds at most 1,000 writes, and one request of 100 claims on as many pools still fits."""
-_STALE_SECONDS = 1.0
 _AGAIN_SECONDS = 0.5
 _AT_ONCE = 64
 _log = Log("allocator")
-
-
-class _Work:
-    """One thing to decide. `act` may be called several times, each on a fresh draft."""
-
-    def __init__(self, claims: Sequence[ClaimUID], act: Callable[[Draft], Any]) -> None:
-        self.claims = tuple(claims)
-        self.act = act
-        self.done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self.span = telemetry.begin("allocate", telemetry.traceparent(), claim_uid=",".join(claims))
-        self.result: Any = None
 
 
 class Allocator:
@@ -79,8 +61,7 @@ class Allocator:
         self._when_caught_up = when_caught_up
         self._view = View(untold_allocation)
         self._pasts = Pasts(bus, untold_allocation)
-        self._queue: deque[_Work] = deque()
-        self._wake = asyncio.Event()
+        self._decider = Decider(bus, self._view)
         self._caught_up = asyncio.Event()
         self._is_serving = False
 
@@ -93,7 +74,7 @@ class Allocator:
         async with asyncio.TaskGroup() as loops:
             loops.create_task(self._hear())
             await self._caught_up.wait()
-            loops.create_task(self._decide())
+            loops.create_task(self._decider.run())
             loops.create_task(self._take())
             loops.create_task(self._reconsider())
             loops.create_task(self._put_right())
@@ -148,7 +129,7 @@ class Allocator:
         if not self._is_settled(heard):  # as is a claim that came over the bus with its answer
             with telemetry.span("settle claim", kind=telemetry.Kind.CONSUMER, parent=heard.headers):
                 try:
-                    await self._do([uid], lambda draft: draft.settle(uid))
+                    await self._decider.do([uid], _settling(uid))
                 except BusUnavailable:
                     return  # not ended: handed out again, to whoever is connected
         await _end(delivery)
@@ -162,11 +143,7 @@ class Allocator:
             seen = self._view.capacity_changes
             waiting = tuple(self._view.waiting)
             for start in range(0, len(waiting), _AT_ONCE):
-                some = [self._do([uid], _settling(uid)) for uid in waiting[start : start + _AT_ONCE]]
-                if any(
-                    isinstance(done, BusUnavailable)
-                    for done in await asyncio.gather(*some, return_exceptions=True)
-                ):
+                if await self._settle_all(waiting[start : start + _AT_ONCE]):
                     seen = -1
                     await asyncio.sleep(_AGAIN_SECONDS)
 
@@ -178,19 +155,22 @@ class Allocator:
             uids = tuple(self._view.doubtful)[:_AT_ONCE]
             for uid in uids:
                 del self._view.doubtful[uid]
-            settling = [self._do([uid], _settling(uid)) for uid in uids]
-            done = await asyncio.gather(*settling, return_exceptions=True)
-            lost = [uid for uid, each in zip(uids, done, strict=True) if isinstance(each, BusUnavailable)]
-            if lost:
+            if lost := await self._settle_all(uids):
                 self._view.doubtful |= dict.fromkeys(lost)
                 await asyncio.sleep(_AGAIN_SECONDS)
+
+    async def _settle_all(self, uids: Sequence[ClaimUID]) -> tuple[ClaimUID, ...]:
+        """Returns those that could not be, because the bus is away."""
+        settling = [self._decider.do([uid], _settling(uid)) for uid in uids]
+        done = await asyncio.gather(*settling, return_exceptions=True)
+        return tuple(uid for uid, each in zip(uids, done, strict=True) if isinstance(each, BusUnavailable))
 
     async def _allocate(self, request: AllocateRequest) -> AllocateReply | Declined:
         def act(draft: Draft) -> AllocateReply | Declined:
             refusal = admission.refuse_claims(request.claims, draft.claim_of, draft.was_released)
             return refusal or AllocateReply(answers=draft.admit(request.claims))
 
-        reply: AllocateReply | Declined = await self._do([claim.uid for claim in request.claims], act)
+        reply: AllocateReply | Declined = await self._decider.do([claim.uid for claim in request.claims], act)
         return reply
 
     async def _release(self, request: ReleaseRequest) -> ReleaseReply | Declined:
@@ -200,7 +180,7 @@ class Allocator:
         claim = self._view.claims[uid].claim
         if claim.metadata.creation_timestamp:
             return Declined(409, f"claim {claim.label} belongs to Kubernetes: delete it there")
-        await self._do([uid], lambda draft: draft.forget(uid))
+        await self._decider.do([uid], lambda draft: draft.forget(uid))
         return ReleaseReply(released=request.claim)
 
     async def _seen(self, at: int | None) -> Seen | Declined:
@@ -219,83 +199,6 @@ class Allocator:
         seen = await self._seen(request.at)
         return seen if isinstance(seen, Declined) else await questions.capacity(request, seen)
 
-    async def _do(self, claims: Sequence[ClaimUID], act: Callable[[Draft], Any]) -> Any:
-        """Have it decided and committed; what `act` returned. Raises `BusUnavailable`."""
-        work = _Work(claims, act)
-        self._queue.append(work)
-        self._wake.set()
-        try:
-            return await work.done
-        finally:
-            work.span.end()
-
-    async def _decide(self) -> None:
-        while True:
-            while not self._queue:
-                self._wake.clear()
-                await self._wake.wait()
-            await asyncio.sleep(0)  # let everything that has arrived join this commit
-            draft, batch = self._draft()
-            await self._commit(draft, batch)
-
-    def _draft(self) -> tuple[Draft, list[_Work]]:
-        """Decide as much of what waits as one commit can hold."""
-        draft, batch = Draft(self._view), list[_Work]()
-        while self._queue and len(draft) < _LARGEST_DRAFT:
-            work = self._queue.popleft()
-            if work.done.done():  # nobody waits for it any more
-                continue
-            span = telemetry.begin("decide", work.span.traceparent())
-            try:
-                work.result = work.act(draft)
-            except Exception as error:  # noqa: BLE001 - a bug in one decision must not take the others along
-                _log.crashed("decision failed", claims=",".join(work.claims))
-                work.done.set_exception(error)
-                self._queue.extendleft(reversed(batch))  # the draft is half done: begin again without it
-                return self._draft()
-            finally:
-                span.end()
-            batch.append(work)
-        return draft, batch
-
-    async def _commit(self, draft: Draft, batch: list[_Work]) -> None:
-        if not len(draft):
-            return _finish(batch)
-        spans = [telemetry.begin("commit to ledger", work.span.traceparent()) for work in batch]
-        traces = _traces(batch, spans)
-        writes = draft.writes(traces)
-        self._view.hope(Hoped(writes, draft.before, draft.after))
-        more = self._view.next_change()
-        try:
-            outcome = await self._bus.commit(writes)
-        except BusUnavailable as error:
-            for work in batch:
-                _fail(work, error)
-        else:
-            await self._take_in(outcome, writes, batch, more)
-        finally:
-            for span in spans:
-                span.end()
-
-    async def _take_in(
-        self,
-        outcome: Committed | Stale,
-        writes: Sequence[Write],
-        batch: list[_Work],
-        more: asyncio.Event,
-    ) -> None:
-        match outcome:
-            case Committed():
-                self._view.kept(outcome)
-                _log_answers(writes)
-                _finish(batch)
-            case Stale():
-                _log.info("outrun, deciding again", reason=outcome.reason, works=len(batch))
-                self._queue.extendleft(reversed(batch))
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(_STALE_SECONDS):
-                        await more.wait()
-
 
 async def _end(delivery: Delivery[ClaimObserved]) -> None:
     with suppress(BusUnavailable):  # handed out again, and then there is nothing left to do
@@ -304,29 +207,3 @@ async def _end(delivery: Delivery[ClaimObserved]) -> None:
 
 def _settling(uid: ClaimUID) -> Callable[[Draft], None]:
     return lambda draft: draft.settle(uid)
-
-
-def _traces(batch: Sequence[_Work], spans: Sequence[telemetry.Span]) -> dict[ClaimUID, TraceParent]:
-    return {uid: span.traceparent() for work, span in zip(batch, spans, strict=True) for uid in work.claims}
-
-
-def _finish(batch: Sequence[_Work]) -> None:
-    for work in batch:
-        if not work.done.done():
-            work.done.set_result(work.result)
-
-
-def _fail(work: _Work, error: BusUnavailable) -> None:
-    if not work.done.done():
-        work.done.set_exception(error)
-
-
-def _log_answers(writes: Sequence[Any]) -> None:
-    for write in writes:
-        if isinstance(write.fact, ClaimAnswered):
-            answer = write.fact
-            outcome = "claim allocated" if answer.allocation else "claim refused"
-            why = answer.refusal.message if answer.refusal else ""
-            ref = answer.claim
-            with telemetry.carried({"traceparent": write.trace}):
-                _log.info(outcome, claim=ref.label, claim_uid=ref.uid, node=answer.node, why=why)

@@ -26,7 +26,6 @@ from slicewire.discovery.looking import Looker
 from slicewire.discovery.remembering import Memory, Remembered
 from slicewire.discovery.seeing import SeeingNvml
 
-_NVIDIA = "nvidia"
 _log = Log("discovery")
 
 
@@ -65,12 +64,12 @@ class Checkup:
 
     def look(self, events: tuple[Event, ...] = ()) -> PoolObserved:
         """The pool now; its generation is 0 until it is compared with what was told before."""
-        pool, on_the_bus = self._seen()
+        pool = self._seen()
         rules = self._looker.policy().health
         exam = Examination(
             facts=self._nvml.seen,
             now=self._now(),
-            on_the_bus=on_the_bus,
+            on_the_bus=self._looker.on_the_bus(),
             events=events,
             devices=pool.devices,
             life=self._life(),
@@ -96,22 +95,21 @@ class Checkup:
     def is_without_driver(self) -> bool:
         return not isinstance(self._nvml.seen, NodeFacts)
 
-    def _seen(self) -> tuple[PoolObserved, tuple[PciGpu, ...]]:
+    def _seen(self) -> PoolObserved:
         """NVML lists GPUs that came since only when it is begun anew: once for each set of them."""
         pool = self._looker.look()
-        on_the_bus = sysfs.gpus_on_the_bus(self._root)
-        newcomers = _unlisted(self._nvml.seen, on_the_bus)
+        newcomers = _unlisted(self._nvml.seen, self._looker.on_the_bus())
         if newcomers - self._newcomers:
             self._nvml.let_go()
             pool = self._looker.look()
         self._newcomers = newcomers
-        return pool, on_the_bus
+        return pool
 
     def _life(self) -> Life:
         """The kernel gives a module another inode each time it is loaded."""
         return Life(
-            machine=_text(self._root / "proc" / "sys" / "kernel" / "random" / "boot_id"),
-            driver=_inode(self._root / "sys" / "module" / "nvidia"),
+            machine=sysfs.text(self._root / "proc" / "sys" / "kernel" / "random" / "boot_id"),
+            driver=_inode(self._root / "sys" / "module" / pci.DRIVER),
         )
 
     def _now(self) -> int:
@@ -125,15 +123,8 @@ def _unlisted(facts: NodeFacts | NvmlAbsent, on_the_bus: tuple[PciGpu, ...]) -> 
     written = (*(gpu.pci_bus_id for gpu in facts.gpus), *(one.pci_bus_id for one in facts.unseen))
     spoken_of = {pci.bus_id(place) for place in written}
     return frozenset(
-        gpu.bus_id for gpu in on_the_bus if gpu.kernel_driver == _NVIDIA and gpu.bus_id not in spoken_of
+        gpu.bus_id for gpu in on_the_bus if gpu.kernel_driver == pci.DRIVER and gpu.bus_id not in spoken_of
     )
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text().strip()
-    except OSError:
-        return ""
 
 
 def _inode(file: Path) -> str:

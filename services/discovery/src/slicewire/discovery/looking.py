@@ -11,6 +11,7 @@ from slicewire.common.model import DriverName, NodeName, PoolName
 from slicewire.common.nvml.port import Nvml
 from slicewire.discovery import pciids, sysfs
 from slicewire.discovery.core.inventory import Look, inventory
+from slicewire.discovery.core.pci import PciGpu
 from slicewire.discovery.core.policy import NodePolicy
 from slicewire.discovery.core.vanished import Seen
 from slicewire.discovery.namesfile import NamesFile
@@ -37,6 +38,7 @@ class Looker:
         self._names = names or NamesFile()
         self._seen = Seen()
         self._in_force = NodePolicy()
+        self._on_the_bus: tuple[PciGpu, ...] = ()
 
     @property
     def key(self) -> tuple[str, str]:
@@ -46,6 +48,10 @@ class Looker:
     def policy(self) -> NodePolicy:
         """In force at the last look."""
         return self._in_force
+
+    def on_the_bus(self) -> tuple[PciGpu, ...]:
+        """What the last look found there."""
+        return self._on_the_bus
 
     def look(self) -> PoolObserved:
         """The pool now; its generation is 0 until it is compared with what was told before."""
@@ -67,9 +73,11 @@ class Looker:
         )
 
     def _everything(self) -> Look:
+        facts = self._nvml.look()
+        self._on_the_bus = sysfs.gpus_on_the_bus(self._sysfs_root)
         return Look(
-            facts=self._nvml.look(),
-            on_the_bus=sysfs.gpus_on_the_bus(self._sysfs_root),
+            facts=facts,
+            on_the_bus=self._on_the_bus,
             node=self._node,
             product_names=self._product_names,
             iommu_fd=(self._nvml.driver_root / "dev" / "iommu").exists(),

@@ -6,13 +6,13 @@ numbers them, and the reason is said.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import msgspec
 
 from slicewire.common.model import wire
 from slicewire.common.nvml.facts import Unseen
+from slicewire.discovery import smallfile
 from slicewire.discovery.core.names import Names
 
 
@@ -33,7 +33,7 @@ class NamesFile:
     def keep(self, names: Names) -> tuple[Unseen, ...]:
         """What could not be kept, if anything."""
         if self._path is not None and self._writable and (names != self.names() or self._trouble):
-            self._trouble = _write(self._path, msgspec.json.format(wire.encode(names), indent=2))
+            self._trouble = _written(self._path, names)
         self._kept = names
         return (Unseen(f"names file {self._path}", self._trouble),) if self._trouble else ()
 
@@ -49,16 +49,10 @@ class NamesFile:
             return Names()
 
 
-def _write(path: Path, data: bytes) -> str:
-    """All of it or nothing, and still there after a power cut; or why not."""
-    beside = path.with_name(f".{path.name}.new")
+def _written(path: Path, names: Names) -> str:
+    """Empty, or why not."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
+        smallfile.write(path, msgspec.json.format(wire.encode(names), indent=2))
     except OSError as error:
         return f"cannot be written: {error.strerror}; names may change at the next start"
     return ""

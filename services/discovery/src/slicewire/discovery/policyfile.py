@@ -6,6 +6,7 @@ last good one in force, and says so.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 import msgspec
@@ -50,10 +51,16 @@ class PolicyFile:
 def _read(path: Path) -> NodePolicy:
     """Raises `BadPolicy`."""
     try:
-        return checked(yaml.safe_load(path.read_text()))
+        return _understood(path.read_text())
     except OSError as error:
         raise BadPolicy(error.strerror or str(error)) from error
     except UnicodeError as error:
         raise BadPolicy(f"it is not UTF-8: {error}") from error
     except yaml.YAMLError as error:
         raise BadPolicy(f"it is not YAML: {' '.join(str(error).split())}") from error
+
+
+@lru_cache(maxsize=1)
+def _understood(text: str) -> NodePolicy:
+    """Once, not at every look: a policy seldom changes. Raises `BadPolicy`, `YAMLError`."""
+    return checked(yaml.safe_load(text))

@@ -6,8 +6,6 @@ stream as well.
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +13,7 @@ import msgspec
 
 from slicewire.common.logs import Log
 from slicewire.common.model import wire
+from slicewire.discovery import smallfile
 from slicewire.discovery.core.health.findings import Health
 from slicewire.discovery.core.health.lasting import Offer
 
@@ -49,23 +48,8 @@ class Memory:
         if self._path is None or remembered == self._written:
             return
         try:
-            _write(self._path, msgspec.json.format(wire.encode(remembered), indent=1))
+            smallfile.write(self._path, msgspec.json.format(wire.encode(remembered), indent=1))
         except OSError as error:
             _log.warning("health file cannot be written", file=self._path, reason=str(error))
         else:
             self._written = remembered
-
-
-def _write(path: Path, data: bytes) -> None:
-    """All of it or nothing, and still there after a power cut."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(beside).replace(path)
-    except OSError:
-        Path(beside).unlink(missing_ok=True)
-        raise

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from slicewire.discovery.core.pci import PciGpu
+from slicewire.discovery.core.pci import VENDOR, PciGpu
 
-_NVIDIA = "0x10de"
 _DISPLAY_CLASS = "0x03"
 """PCI class of GPUs, with or without a display; switches and audio functions have others."""
 
@@ -20,22 +19,22 @@ def gpus_on_the_bus(root: Path) -> tuple[PciGpu, ...]:
 
 
 def _is_gpu(link: Path) -> bool:
-    return _text(link / "vendor") == _NVIDIA and _text(link / "class").startswith(_DISPLAY_CLASS)
+    return text(link / "vendor") == VENDOR and text(link / "class").startswith(_DISPLAY_CLASS)
 
 
 def _gpu(link: Path) -> PciGpu:
     return PciGpu(
         bus_id=link.name,
         path=_target(link),
-        numa_node=_text(link / "numa_node"),
+        numa_node=text(link / "numa_node"),
         kernel_driver=_target(link / "driver").rpartition("/")[2],
-        device_id=_text(link / "device"),
-        override=_text(link / "driver_override"),
-        resource=_text(link / "resource"),
+        device_id=text(link / "device"),
+        override=text(link / "driver_override"),
+        resource=text(link / "resource"),
     )
 
 
-def _text(file: Path) -> str:
+def text(file: Path) -> str:
     """Empty where it cannot be read: a device can go while we look."""
     try:
         return file.read_text(errors="replace").strip()

@@ -25,7 +25,7 @@ from slicewire.node_prep.core.entry import Asker
 from slicewire.node_prep.driverroot import DriverRoot, Places
 from slicewire.node_prep.executors import Handover, Patience, executors, handover_of
 from slicewire.node_prep.hearing import Hearing
-from slicewire.node_prep.journal import Journal
+from slicewire.node_prep.journal import CHECKPOINT_FILE, Journal
 from slicewire.node_prep.metadatafiles import MetadataFiles
 from slicewire.node_prep.mpsoffer import mps_here
 from slicewire.node_prep.preparation import Preparation
@@ -89,7 +89,7 @@ def _parts(settings: Settings, nvml: NvmlControl) -> _Parts:
     )
     driver = DriverRoot(nvml, places=places)
     plugin_dir, cdi_root = Path(settings.plugin_dir), Path(settings.cdi_root)
-    journal = Journal(plugin_dir / "checkpoint.json", boot_id(nvml.sysfs_root))
+    journal = Journal(plugin_dir / CHECKPOINT_FILE, boot_id(nvml.sysfs_root))
     metadata = MetadataFiles(settings.driver, plugin_dir, cdi_root)
     table = executors(nvml, driver, cdi_root, mps_here(settings), _vfio(settings, nvml), metadata)
     preparation = Preparation(journal, table, cdi_root)

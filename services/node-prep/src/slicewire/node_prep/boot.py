@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from slicewire.node_prep.kernelfiles import text
+
 
 def boot_id(sysfs_root: Path) -> str:
     """Another one after every boot; empty where the machine does not say, as a simulated one."""
-    try:
-        return (sysfs_root / "proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return ""
+    return text(sysfs_root / "proc/sys/kernel/random/boot_id")

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from slicewire.node_prep.core.driver import Capability, DeviceNode, VfioDevice
+from slicewire.node_prep.kernelfiles import text
 
 _CONTROL_NODE = "dev/nvidiactl"
 _NOT_THERE = (FileNotFoundError, NotADirectoryError)
@@ -80,13 +81,13 @@ def vfio(sysfs: Path) -> dict[str, VfioDevice]:
 def _vfio(devices: Path) -> Iterator[tuple[str, VfioDevice]]:
     for device in sorted(devices.glob("*")):
         group = device / "iommu_group"
-        if group.is_symlink() and _text(device / "vendor").strip() == _NVIDIA:
+        if group.is_symlink() and text(device / "vendor") == _NVIDIA:
             name = next((path.name for path in sorted((device / "vfio-dev").glob("vfio*"))), "")
             yield device.name, VfioDevice(group=group.readlink().name, name=name)
 
 
 def capabilities_major(sysfs: Path) -> int | None:
-    listed = _MAJOR_OF_CAPABILITIES.search(_text(sysfs / "proc/devices"))
+    listed = _MAJOR_OF_CAPABILITIES.search(text(sysfs / "proc/devices"))
     return int(listed[1]) if listed else None
 
 
@@ -96,16 +97,8 @@ def capabilities(sysfs: Path) -> dict[str, Capability]:
     found: dict[str, Capability] = {}
     for pattern in ("gpu*/mig/gi*/access", "gpu*/mig/gi*/ci*/access"):
         for path in sorted(folder.glob(pattern)):
-            said = dict(_ACCESS.findall(_text(path)))
+            said = dict(_ACCESS.findall(text(path)))
             if "DeviceFileMinor" in said and "DeviceFileMode" in said:
                 capability = Capability(int(said["DeviceFileMinor"]), int(said["DeviceFileMode"]))
                 found[str(path.relative_to(folder))] = capability
     return found
-
-
-def _text(path: Path) -> str:
-    """Empty for a file that is not there: partitions and bindings go while we look."""
-    try:
-        return path.read_text(errors="replace")
-    except OSError:
-        return ""

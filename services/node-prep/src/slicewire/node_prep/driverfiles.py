@@ -71,6 +71,12 @@ def sockets(root: Path) -> tuple[str, ...]:
     return present(root, *_SOCKETS)
 
 
+def program(root: Path, name: str) -> Path | None:
+    """As we have it."""
+    found = next(_each_once(root, (name,), _PROGRAM_FOLDERS), None)
+    return None if found is None else _below(root, found)
+
+
 def programs(root: Path) -> tuple[str, ...]:
     return tuple(_each_once(root, _PROGRAMS, _PROGRAM_FOLDERS))
 

@@ -50,13 +50,14 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _EVERYTHING = Wanted()
+_AS_WE_HAVE_IT = Places()
 
 
 class DriverRoot:
-    def __init__(self, nvml: Nvml, on_host: str = "", places: Places | None = None) -> None:
-        given = places or Places(driver_root=on_host)
+    def __init__(self, nvml: Nvml, places: Places = _AS_WE_HAVE_IT) -> None:
         self._nvml = nvml
-        self._places = msgspec.structs.replace(given, driver_root=given.driver_root or str(nvml.driver_root))
+        on_host = places.driver_root or str(nvml.driver_root)
+        self._places = msgspec.structs.replace(places, driver_root=on_host)
         self._looking = threading.Lock()
         self._installation = Installation(nvml.driver_root)
 

@@ -18,6 +18,8 @@ from pathlib import Path
 _PREFIX = ".slicewire-"
 _SUFFIX = ".tmp"
 """Container runtimes read `.json` and `.yaml` only, so they never see a file half written."""
+READABLE_BY_ALL = 0o644
+"""For what others than us read: container runtimes, containers, programs of the driver."""
 _SHARED = 0o1777
 _NOT_THERE = (FileNotFoundError, NotADirectoryError)
 

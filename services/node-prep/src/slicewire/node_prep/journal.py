@@ -20,6 +20,8 @@ from slicewire.node_prep.files import Kept
 
 Change = Callable[[Checkpoint], Checkpoint]
 """A checkpoint to its successor."""
+CHECKPOINT_FILE = "checkpoint.json"
+"""Below the folder of the state."""
 _READABLE_BY_US_ALONE = 0o600
 _log = Log("node-prep")
 

@@ -22,6 +22,7 @@ from slicewire.common.nvml.port import NvmlControl
 from slicewire.common.nvml.rooms import open_nvml
 from slicewire.common.nvml.simulated.fleet import STATE_FILE
 from slicewire.common.settings import BadSettings
+from slicewire.node_prep.journal import CHECKPOINT_FILE
 from slicewire.node_prep.settings import Settings
 
 Connect = Callable[[], AbstractAsyncContextManager[Bus]]
@@ -49,7 +50,7 @@ class Fleet:
         async with connect() as bus, asyncio.TaskGroup() as tasks:
             at = partial(self._at, tasks, bus)
             for node in sorted(self._nodes):
-                if (Path(of_node(self._settings, node).plugin_dir) / "checkpoint.json").exists():
+                if (Path(of_node(self._settings, node).plugin_dir) / CHECKPOINT_FILE).exists():
                     at(node)
             handlers = {endpoint: partial(self._answer, at, endpoint) for endpoint in (PREPARE, UNPREPARE)}
             async with bus.serve_all(handlers, name="node-prep"):

@@ -14,9 +14,8 @@ from slicewire.node_prep.core import metadata
 from slicewire.node_prep.core.described import Described
 from slicewire.node_prep.core.metadata import MetadataFile
 from slicewire.node_prep.core.node import Claim
-from slicewire.node_prep.files import Kept
+from slicewire.node_prep.files import READABLE_BY_ALL, Kept
 
-_READABLE_BY_ALL = 0o644
 _KEPT = Kept.UNTIL_A_POWER_CUT
 """Every start makes those again that are not as they should be."""
 
@@ -34,9 +33,8 @@ class MetadataFiles:
         for file in metadata.files_of(described):
             path = self._plugin_dir / file.path
             self._write_file(path, file)
-            spec = metadata.cdi_spec(described, file.request, str(path))
-            name = metadata.cdi_file_name(self._driver, described.claim.uid, file.request)
-            files.write_if_changed(self._cdi_root / name, spec, _READABLE_BY_ALL, _KEPT)
+            mounting, spec = self._spec(described, file)
+            files.write_if_changed(mounting, spec, READABLE_BY_ALL, _KEPT)
 
     def are_written(self, described: Described) -> bool:
         """All of them, as `write` would leave them. Raises `DiskFault`."""
@@ -51,7 +49,7 @@ class MetadataFiles:
             return
         folder = self._plugin_dir / metadata.folder_of(claim)
         for request in files.names(folder):
-            if self._is_of(claim, folder / request / "metadata.json"):
+            if self._is_of(claim, folder / request / metadata.FILE):
                 files.delete_all(folder / request)
         if not files.names(folder):
             files.delete_all(folder)
@@ -60,13 +58,18 @@ class MetadataFiles:
         path = self._plugin_dir / file.path
         data = files.read(path)
         known = None if data is None else metadata.decoded(data)
-        spec = metadata.cdi_spec(described, file.request, str(path))
-        name = metadata.cdi_file_name(self._driver, described.claim.uid, file.request)
+        mounting, spec = self._spec(described, file)
         return (
             known is not None
             and data == metadata.encoded(file.content, known.metadata.generation)
-            and files.read(self._cdi_root / name) == spec
+            and files.read(mounting) == spec
         )
+
+    def _spec(self, described: Described, file: MetadataFile) -> tuple[Path, bytes]:
+        """What mounts the file: where it is, and what is in it."""
+        name = metadata.cdi_file_name(self._driver, described.claim.uid, file.request)
+        spec = metadata.cdi_spec(described, file.request, str(self._plugin_dir / file.path))
+        return self._cdi_root / name, spec
 
     def _is_of(self, claim: Claim, path: Path) -> bool:
         """One that cannot be read is nobody's, and goes."""
@@ -83,4 +86,4 @@ class MetadataFiles:
             generation = known.metadata.generation
             if data != metadata.encoded(file.content, generation):
                 generation += 1
-        files.write_if_changed(path, metadata.encoded(file.content, generation), _READABLE_BY_ALL, _KEPT)
+        files.write_if_changed(path, metadata.encoded(file.content, generation), READABLE_BY_ALL, _KEPT)

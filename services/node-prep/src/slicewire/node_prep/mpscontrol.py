@@ -21,7 +21,6 @@ from slicewire.node_prep.core.steps import StartMps
 from slicewire.node_prep.processes import Running
 
 _PROGRAM = "nvidia-cuda-mps-control"
-_PROGRAM_FOLDERS = ("/usr/bin", "/usr/sbin", "/bin", "/sbin")
 _PIPE_VARIABLE, _LOG_VARIABLE = "CUDA_MPS_PIPE_DIRECTORY", "CUDA_MPS_LOG_DIRECTORY"
 _DEVICES_VARIABLE = "CUDA_VISIBLE_DEVICES"
 _ARE_YOU_THERE = "get_default_active_thread_percentage"
@@ -29,7 +28,6 @@ _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.02, 1.0
 _ANSWER_SECONDS = 10.0
 _QUIT_SECONDS, _KILLED_SECONDS = 5.0, 5.0
 _WANTED, _CONFIGURED, _OUTPUT = "wanted.json", "configured.json", "output.log"
-_READABLE_BY_ALL = 0o644
 _LAST_WORDS = 300
 
 
@@ -46,9 +44,7 @@ class Configured(msgspec.Struct, frozen=True):
 
 def program_of(driver_root: Path) -> Path | None:
     """The control program of the driver below this root."""
-    paths = (f"{folder}/{_PROGRAM}" for folder in _PROGRAM_FOLDERS)
-    found = driverfiles.present(driver_root, *paths)
-    return driver_root / found[0].lstrip("/") if found else None
+    return driverfiles.program(driver_root, _PROGRAM)
 
 
 def with_these(root: Path, devices: frozenset[str]) -> frozenset[str]:
@@ -71,7 +67,7 @@ class Daemon:
     def start(self, step: StartMps, uuids: tuple[str, ...], libraries: Path | None) -> Running:
         """It may answer much later."""
         files.clear(self._pipe)
-        files.write(self._folder / _WANTED, msgspec.json.encode(step), _READABLE_BY_ALL)
+        files.write(self._folder / _WANTED, msgspec.json.encode(step), files.READABLE_BY_ALL)
         environment = {
             **self._environment(),
             _DEVICES_VARIABLE: ",".join(uuids),
@@ -142,7 +138,7 @@ class Daemon:
 
     def remember(self, process: Running, step: StartMps) -> None:
         data = msgspec.json.encode(Configured(process, step))
-        files.write(self._folder / _CONFIGURED, data, _READABLE_BY_ALL)
+        files.write(self._folder / _CONFIGURED, data, files.READABLE_BY_ALL)
 
     def _environment(self) -> Mapping[str, str]:
         """None of our own, which is nobody else's business."""

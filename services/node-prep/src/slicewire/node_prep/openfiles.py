@@ -9,6 +9,8 @@ from collections.abc import Iterator, Set
 from contextlib import suppress
 from pathlib import Path
 
+from slicewire.node_prep.kernelfiles import text
+
 
 def users(proc: Path, nodes: Set[str]) -> tuple[str, ...]:
     """`4711 (python3)` for each process but this one that has one of these files of /dev open, whatever
@@ -21,7 +23,7 @@ def users(proc: Path, nodes: Set[str]) -> tuple[str, ...]:
 
 
 def named(proc: Path, pid: int) -> str:
-    return f"{pid} ({_text(proc / str(pid) / 'comm') or 'unknown'})"
+    return f"{pid} ({text(proc / str(pid) / 'comm') or 'unknown'})"
 
 
 def _opened(process: Path) -> Iterator[str]:
@@ -34,10 +36,3 @@ def _opened(process: Path) -> Iterator[str]:
 
 def _is_one(path: str, nodes: Set[str]) -> bool:
     return any(path.endswith(node) for node in nodes)
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text(errors="replace").strip()
-    except OSError:
-        return ""

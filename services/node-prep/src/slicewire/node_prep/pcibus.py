@@ -16,6 +16,7 @@ from pathlib import Path
 
 from slicewire.node_prep.core.passthrough import Function, Member, module_for, names_of
 from slicewire.node_prep.core.refusal import PrepareRefusal, Why
+from slicewire.node_prep.kernelfiles import target, text
 
 _PAUSE_SECONDS = 0.05
 _WRITE = """
@@ -40,33 +41,33 @@ class PciBus:
 
     def driver(self, place: str) -> str:
         """Empty for none."""
-        return _target(self._device(place) / "driver")
+        return target(self._device(place) / "driver")
 
     def function(self, place: str) -> Function:
         group = self._device(place) / "iommu_group"
         return Function(
             pci_bus_id=place,
             driver=self.driver(place),
-            group=_target(group),
+            group=target(group),
             members=tuple(_member(path) for path in sorted((group / "devices").glob("*"))),
-            virtual_functions=int(_text(self._device(place) / "sriov_numvfs") or 0),
+            virtual_functions=int(text(self._device(place) / "sriov_numvfs") or 0),
         )
 
     def vfio_nodes(self, place: str) -> tuple[str, ...]:
         """The files of /dev by which a machine has it."""
         device = self._device(place)
         names = (path.name for path in sorted((device / "vfio-dev").glob("vfio*")))
-        group = _target(device / "iommu_group")
+        group = target(device / "iommu_group")
         return (f"/dev/vfio/{group}", *(f"/dev/vfio/devices/{name}" for name in names))
 
     def override(self, place: str) -> str:
         """The only driver that may have this device; empty for any."""
-        given = _text(self._device(place) / "driver_override")
+        given = text(self._device(place) / "driver_override")
         return "" if given == "(null)" else given
 
     def vfio_module(self, place: str) -> str:
         aliases = self._root / "lib/modules" / os.uname().release / "modules.alias"
-        return module_for(_text(self._device(place) / "modalias"), _text(aliases))
+        return module_for(text(self._device(place) / "modalias"), text(aliases))
 
     def has_module(self, module: str) -> bool:
         return (self._root / "sys/module" / module).is_dir()
@@ -126,23 +127,8 @@ class PciBus:
 
 
 def _member(path: Path) -> Member:
-    return Member(pci_bus_id=path.name, pci_class=_text(path / "class"), driver=_target(path / "driver"))
+    return Member(pci_bus_id=path.name, pci_class=text(path / "class"), driver=target(path / "driver"))
 
 
 def _refused(file: Path, reason: str) -> PrepareRefusal:
     return PrepareRefusal(Why.DRIVER, f"writing {file}: {reason}")
-
-
-def _text(file: Path) -> str:
-    """Empty where it cannot be read: a device can go while we look."""
-    try:
-        return file.read_text(errors="replace").strip()
-    except OSError:
-        return ""
-
-
-def _target(link: Path) -> str:
-    try:
-        return link.readlink().name
-    except OSError:
-        return ""

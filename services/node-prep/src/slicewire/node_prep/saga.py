@@ -8,7 +8,8 @@ begun is looked for, one that is untouched was not done by us. It knows no kind 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
+from itertools import takewhile
 from typing import Any, ParamSpec, TypeVar
 
 from slicewire.common import telemetry
@@ -144,7 +145,8 @@ class Saga:
     def _record_begun(self, uid: ClaimUID, index: int) -> None:
         """The files that follow a file too: they are not worth a write each."""
         steps = self._entry(uid).plan.steps
-        together = [index, *_files_after(steps, index)]
+        files = takewhile(lambda one: steps[one].IS_FILE, range(index, len(steps)))
+        together = {index, *files}
 
         def begun(now: Checkpoint) -> Checkpoint:
             for one in together:
@@ -153,14 +155,6 @@ class Saga:
 
         with telemetry.span("checkpoint", claim_uid=uid):
             self._journal.record(uid, begun)
-
-
-def _files_after(steps: Sequence[Step], index: int) -> Iterator[int]:
-    for number in range(index, len(steps)):
-        if not steps[number].IS_FILE:
-            return
-        if number > index:
-            yield number
 
 
 def _done(notes: Notes) -> Progress:

@@ -26,7 +26,7 @@ def occurrences(heard: Heard[Any], cluster: Cluster, version: str) -> Iterator[O
         case ANSWERS.kind, ClaimAnswered() as answer:
             claim = cluster.claims.get(ClaimUID(heard.key[0]))
             if claim is not None and claim.status.allocation is None:
-                about = (about_claim(claim, version), *map(about_pod, cluster.gated_pods(claim)))
+                about = (about_claim(claim, version), *map(about_pod, cluster.waiting.gated_pods(claim)))
                 yield from everywhere(about, _answered(answer, about[0]))
         case PREPARED.kind, ClaimPrepared() as prepared:
             claim = cluster.claims.get(prepared.claim.uid)

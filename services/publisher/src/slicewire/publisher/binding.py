@@ -25,8 +25,8 @@ class Binding:
 
     async def bind(self, key: PodKey) -> None:
         """Take the pod as far as it can go now. Raises the faults of `kube`."""
-        while (pod := self._cluster.pod(key)) is not None:
-            claims = self._cluster.claims_of(pod)
+        while (pod := self._cluster.waiting.pod(key)) is not None:
+            claims = self._cluster.waiting.claims_of(pod)
             if claims is None or not self._gang_is_served(pod):
                 return
             ours = {c.uid: found for c in claims if (found := self._allocation(c)) is not None}
@@ -45,8 +45,8 @@ class Binding:
         if gang is None:
             return True
         if not is_complete(others):
-            return all(claim.status.allocation for claim in self._cluster.claims_of(pod) or ())
-        claims = [self._cluster.claims_of(other) for other in others]
+            return all(claim.status.allocation for claim in self._cluster.waiting.claims_of(pod) or ())
+        claims = [self._cluster.waiting.claims_of(other) for other in others]
         return all(
             found is not None and all(each.status.allocation or self._allocation(each) for each in found)
             for found in claims
@@ -58,12 +58,14 @@ class Binding:
         if gang is None or not is_complete(others):
             return True
         return all(
-            claim.status.allocation for other in others for claim in self._cluster.claims_of(other) or ()
+            claim.status.allocation
+            for other in others
+            for claim in self._cluster.waiting.claims_of(other) or ()
         )
 
     def _gang(self, pod: Pod) -> tuple[GangKey | None, tuple[Pod, ...]]:
         gang = gang_of(pod)
-        return gang, () if gang is None else self._cluster.gangs().get(gang, ())
+        return gang, () if gang is None else self._cluster.waiting.gangs().get(gang, ())
 
     def _allocation(self, claim: ResourceClaim) -> AllocationResult | None:
         """Ours, written already or to be written."""
@@ -87,7 +89,7 @@ class Binding:
         patch = {"metadata": {"resourceVersion": version, "finalizers": list(finalizers)}}
         with telemetry.span("protect claim", parent=self._trace(claim), claim_uid=claim.uid):
             answer = await self._api.patch(self._path(claim), patch)
-        self._cluster.keep_claim(self._api.decoded(answer, ResourceClaim))
+        self._cluster.waiting.keep_claim(self._api.decoded(answer, ResourceClaim))
 
     async def _write_status(self, step: WriteStatus) -> None:
         claim = step.claim
@@ -98,7 +100,7 @@ class Binding:
         patch = {"metadata": {"resourceVersion": claim.metadata.resource_version}, "status": status}
         with telemetry.span("write claim status", parent=self._trace(claim), claim_uid=claim.uid):
             answer = await self._api.patch(f"{self._path(claim)}/status", patch)
-        self._cluster.keep_claim(self._api.decoded(answer, ResourceClaim))
+        self._cluster.waiting.keep_claim(self._api.decoded(answer, ResourceClaim))
         _log.info("claim status written", claim=claim.label, claim_uid=claim.uid)
 
     async def _lift_gate(self, step: LiftGate) -> None:
@@ -112,13 +114,13 @@ class Binding:
             },
             {"op": "replace", "path": "/spec/schedulingGates", "value": wire.to_builtins(step.remaining)},
         ]
-        claims = self._cluster.claims_of(pod) or ()
+        claims = self._cluster.waiting.claims_of(pod) or ()
         parent = self._trace(claims[0]) if claims else {}
         with telemetry.span("lift gate", parent=parent, pod=_name(pod), pod_uid=pod.metadata.uid):
             answer = await self._api.patch(
                 f"/api/v1/namespaces/{pod.metadata.namespace}/pods/{pod.metadata.name}", patch, JSON_PATCH
             )
-        self._cluster.keep_pod(wire.decode(answer, Pod))
+        self._cluster.waiting.keep_pod(wire.decode(answer, Pod))
         _log.info("gate lifted", pod=_name(pod), pod_uid=pod.metadata.uid)
 
     def _path(self, claim: ResourceClaim) -> str:

@@ -11,7 +11,6 @@ from typing import Any
 
 from slicewire.common.bus.port import Heard
 from slicewire.common.messages import (
-    ALLOCATION_LABEL,
     ANSWERS,
     CLAIMS,
     CLASSES,
@@ -39,12 +38,10 @@ from slicewire.common.model import (
 )
 from slicewire.publisher import watched
 from slicewire.publisher.core.classes import wanted_classes
-from slicewire.publisher.core.gangs import GangKey, gang_of, joined
-from slicewire.publisher.core.pods import Pod, claim_names, is_gated
-from slicewire.publisher.keys import ClassKey, FactKey, Key, PodKey, PoolKey, ReportKey, TurnKey
-from slicewire.publisher.stored import StoredSlices, pool_of, version_of
-
-_ObjectKey = tuple[str, str]
+from slicewire.publisher.core.pods import Pod
+from slicewire.publisher.keys import ClassKey, FactKey, Key, PoolKey, ReportKey, TurnKey
+from slicewire.publisher.stored import StoredSlices, pool_of
+from slicewire.publisher.waiting import Waiting
 
 
 class Cluster:
@@ -52,7 +49,7 @@ class Cluster:
         self.nodes: dict[str, Node] = {}
         self.classes: dict[str, DeviceClass] = {}
         self.taint_rules: dict[str, DeviceTaintRule] = {}
-        self.claims: dict[ClaimUID, ResourceClaim] = {}
+        self.waiting = Waiting()
         self.pools: dict[PoolKey, PoolObserved] = {}
         self.forgotten: set[PoolKey] = set()
         """Pools that an agent once told of and has taken back: their slices are ours."""
@@ -66,12 +63,11 @@ class Cluster:
         self.drivers: set[DriverName] = set()
         """Of every pool that was told of: ours."""
         self._pools_of: dict[NodeName, set[PoolKey]] = {}
-        self._claim_uids: dict[_ObjectKey, ClaimUID] = {}
-        self.admitted_gangs: frozenset[GangKey] = frozenset()
-        """Gangs whose claims are ours to decide."""
-        self._gated: dict[PodKey, Pod] = {}
-        """Pods behind our gate, and those whose gate we lifted until the watch shows it."""
         self._slices = StoredSlices()
+
+    @property
+    def claims(self) -> dict[ClaimUID, ResourceClaim]:
+        return self.waiting.claims
 
     # What is heard on the bus.
 
@@ -163,9 +159,10 @@ class Cluster:
                 self.taint_rules[found.metadata.name] = found
                 yield FactKey(TAINT_RULES.kind, found.metadata.name)
             case ResourceClaim():
-                yield from self._see_claim(found)
+                for changed in self.waiting.see_claim(found):
+                    yield from self._about_claim(changed)
             case Pod():
-                yield from self._see_pod(found)
+                yield from self.waiting.see_pod(found)
             case ResourceSlice():
                 self.keep_slice(found)
                 yield pool_of(found)
@@ -186,9 +183,10 @@ class Cluster:
                 self.taint_rules.pop(found.metadata.name, None)
                 yield FactKey(TAINT_RULES.kind, found.metadata.name)
             case ResourceClaim():
-                yield from self._lose_claim(found)
+                self.waiting.lose_claim(found)
+                yield from self._about_claim(found)
             case Pod():
-                yield from self._lose_pod(_pod_key(found))
+                yield from self.waiting.lose_pod(found)
             case ResourceSlice():
                 self.drop_slice(found.metadata.name)
                 yield pool_of(found)
@@ -202,19 +200,6 @@ class Cluster:
     def drop_slice(self, name: str) -> None:
         self._slices.drop(name)
 
-    def keep_claim(self, found: ResourceClaim) -> None:
-        """As our own write left it, without waiting to see it."""
-        known = self.claims.get(found.uid)
-        if known is not None and version_of(found) >= version_of(known):
-            self.claims[found.uid] = found
-
-    def keep_pod(self, found: Pod) -> None:
-        """As our own write left it. That its gate is lifted is news once the watch shows it: only then
-        may its claims be told without it."""
-        known = self._gated.get(_pod_key(found))
-        if known is not None and version_of(found) >= version_of(known):
-            self._gated[_pod_key(found)] = found
-
     # What may be asked.
 
     def slices(self, key: PoolKey) -> tuple[ResourceSlice, ...]:
@@ -224,58 +209,6 @@ class Cluster:
     def pools_of(self, node: NodeName) -> frozenset[PoolKey]:
         """The pools that a node's agents told of."""
         return frozenset(self._pools_of.get(node, ()))
-
-    def pod(self, key: PodKey) -> Pod | None:
-        """A pod that waits behind our gate."""
-        found = self._gated.get(key)
-        return found if found is not None and is_gated(found, ALLOCATION_LABEL) else None
-
-    def claims_of(self, pod: Pod) -> tuple[ResourceClaim, ...] | None:
-        """All claims of a pod; None while one of them is not there yet."""
-        names = claim_names(pod)
-        if names is None:
-            return None
-        uids = [self._claim_uids.get((pod.metadata.namespace, name)) for name in names]
-        found = [self.claims[uid] for uid in uids if uid is not None]
-        return tuple(found) if len(found) == len(uids) else None
-
-    def gated_pods(self, claim: ResourceClaim) -> tuple[Pod, ...]:
-        """The pods behind our gate that use this claim, in order of name."""
-        found = [
-            pod
-            for key, pod in self._gated.items()
-            if key.namespace == claim.metadata.namespace and claim.metadata.name in (claim_names(pod) or ())
-        ]
-        return tuple(
-            sorted(found, key=lambda pod: (pod.metadata.creation_timestamp or "", pod.metadata.name))
-        )
-
-    def ready_pods(self, namespace: str) -> tuple[Pod, ...]:
-        """The pods behind our gate whose claims are all there, the oldest first."""
-        found = (pod for key, pod in self._gated.items() if key.namespace == namespace)
-        ready = (pod for pod in found if self.claims_of(pod) is not None)
-        return tuple(
-            sorted(ready, key=lambda pod: (pod.metadata.creation_timestamp or "", pod.metadata.name))
-        )
-
-    def uids(self, namespace: str, names: Iterable[str]) -> tuple[ClaimUID, ...]:
-        """Of the claims of these names that are there."""
-        found = (self._claim_uids.get((namespace, name)) for name in names)
-        return tuple(uid for uid in found if uid is not None)
-
-    def gangs(self) -> dict[GangKey, tuple[Pod, ...]]:
-        """The pods behind our gate that belong to a gang."""
-        found: dict[GangKey, tuple[Pod, ...]] = {}
-        for pod in self._gated.values():
-            gang = gang_of(pod)
-            if gang is not None and is_gated(pod, ALLOCATION_LABEL):
-                found[gang] = (*found.get(gang, ()), pod)
-        return found
-
-    def admits(self, pod: Pod) -> bool:
-        """Whether the pod may have its claims decided: it is in no gang, or its gang has its turn."""
-        gang = gang_of(pod)
-        return gang is None or gang in self.admitted_gangs
 
     def allocation(self, uid: ClaimUID) -> AllocationResult | None:
         """What the allocator has given the claim."""
@@ -294,7 +227,7 @@ class Cluster:
         yield from (ReportKey(uid) for uid, claim in self.claims.items() if claim.status.devices)
         yield from map(ReportKey, self.prepared)
         yield from map(ClassKey, self.wanted_classes)
-        yield from self._gated
+        yield from self.waiting.pods
         yield TurnKey()
 
     def _known(self, kind: watched.Kind[Any]) -> list[Any]:
@@ -303,7 +236,7 @@ class Cluster:
             watched.CLASSES[0].name: self.classes.values(),
             watched.TAINT_RULES[0].name: self.taint_rules.values(),
             watched.CLAIMS[0].name: self.claims.values(),
-            watched.PODS.name: self._gated.values(),
+            watched.PODS.name: self.waiting.pods.values(),
             watched.SLICES[0].name: self._slices.all(),
         }
         return list(known[kind.name])
@@ -316,65 +249,7 @@ class Cluster:
         yield FactKey(CLAIMS.kind, claim.uid)
         if claim.status.devices or claim.uid in self.prepared:
             yield ReportKey(claim.uid)
-        for pod in self.gated_pods(claim):
-            yield from self._about_pod(pod)
-
-    def _about_pod(self, pod: Pod) -> Iterator[Key]:
-        """It, what goes with it, and, of a gang, the others and whose turn it is."""
-        yield _pod_key(pod)
-        yield from self._claim_keys(pod)
-        gang = gang_of(pod)
-        if gang is not None:
-            yield TurnKey()
-            yield from map(_pod_key, self.gangs().get(gang, ()))
-
-    def _claim_keys(self, pod: Pod) -> Iterator[Key]:
-        """Of its claims, and of all that are decided with them while it is there."""
-        names, namespace = claim_names(pod), pod.metadata.namespace
-        if names:
-            near = [pod, *(other for key, other in self._gated.items() if key.namespace == namespace)]
-            for uid in self.uids(namespace, joined(names[0], near)):
-                yield FactKey(CLAIMS.kind, uid)
-
-    def _see_claim(self, found: ResourceClaim) -> Iterator[Key]:
-        name = (found.metadata.namespace, found.metadata.name)
-        before = self._claim_uids.get(name)
-        if before is not None and before != found.uid:
-            yield from self._lose_claim(self.claims[before])
-        known = self.claims.get(found.uid)
-        if known is None or version_of(found) >= version_of(known):
-            self.claims[found.uid] = found
-            self._claim_uids[name] = found.uid
-        yield from self._about_claim(found)
-
-    def _lose_claim(self, found: ResourceClaim) -> Iterator[Key]:
-        self.claims.pop(found.uid, None)
-        name = (found.metadata.namespace, found.metadata.name)
-        if self._claim_uids.get(name) == found.uid:
-            del self._claim_uids[name]
-        yield from self._about_claim(found)
-
-    def _see_pod(self, found: Pod) -> Iterator[Key]:
-        key = _pod_key(found)
-        known = self._gated.get(key)
-        if known is not None and version_of(found) < version_of(known):
-            return
-        if is_gated(found, ALLOCATION_LABEL):
-            self._gated[key] = found
-            yield from self._about_pod(found)
-        else:
-            yield from self._lose_pod(key)
-
-    def _lose_pod(self, key: PodKey) -> Iterator[Key]:
-        pod = self._gated.pop(key, None)
-        if pod is not None:
-            yield from self._claim_keys(pod)
-            if gang_of(pod) is not None:
-                yield TurnKey()
-
-
-def _pod_key(pod: Pod) -> PodKey:
-    return PodKey(pod.metadata.namespace, pod.metadata.name)
+        yield from self.waiting.about_pods(claim)
 
 
 def is_from_kubernetes(fact: Fact | None) -> bool:

@@ -22,7 +22,7 @@ class _Release(Object, frozen=True):
     minor: str = ""
 
 
-async def find_dialect(source: Source, again_seconds: float = AGAIN_SECONDS) -> Dialect:
+async def find_dialect(source: Source) -> Dialect:
     """Waits until there is an answer with a version in it that we speak."""
     failures = 0
     while True:
@@ -37,7 +37,7 @@ async def find_dialect(source: Source, again_seconds: float = AGAIN_SECONDS) -> 
         if found is not None:
             return found
         _log.error("Kubernetes serves no version of the device API that we speak", known=", ".join(VERSIONS))
-        await asyncio.sleep(again_seconds)
+        await asyncio.sleep(AGAIN_SECONDS)
 
 
 async def _asked(source: Source) -> Dialect | None:

@@ -17,7 +17,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from typing import Protocol
 
 from slicewire.common.logs import Log
@@ -26,6 +25,7 @@ from slicewire.publisher.apifaults import ApiConflict, ApiNotFound, ApiRejected,
 from slicewire.publisher.core import lease as leases
 from slicewire.publisher.core.lease import Candidate, Lease, Wait
 from slicewire.publisher.kube import Kube
+from slicewire.publisher.moments import micro_time
 
 _GROUP = "/apis/coordination.k8s.io/v1"
 Clock = Callable[[], float]
@@ -145,7 +145,7 @@ class Election:
             assert found is not None, "only a lease that is there is waited for"
             self._heard_holder(step.holder, found.spec.lease_duration_seconds)
             return False
-        wanted = wire.document(leases.held(step, found, self._candidate, _now(), self._meta))
+        wanted = wire.document(leases.held(step, found, self._candidate, micro_time(), self._meta))
         if found is None:
             answer = await self._api.create(self._collection, wanted)
         else:
@@ -191,8 +191,3 @@ async def resigning(leadership: Election | Alone) -> AsyncIterator[Election | Al
     finally:
         if isinstance(leadership, Election):
             await leadership.resign()
-
-
-def _now() -> str:
-    """As `metav1.MicroTime` is written."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

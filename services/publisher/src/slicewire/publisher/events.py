@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from contextlib import suppress
 
 import msgspec
 
@@ -19,6 +19,7 @@ from slicewire.common.model.struct import Object
 from slicewire.publisher.apifaults import ApiConflict, ApiNotFound, ApiRejected, ApiUnavailable, NotLeading
 from slicewire.publisher.core.occurrences import Occurrence, event, name_of, namespace_of, series
 from slicewire.publisher.kube import Kube
+from slicewire.publisher.moments import micro_time
 from slicewire.publisher.pacing import Pace
 
 _AGAIN_SECONDS = 60.0
@@ -54,8 +55,6 @@ class Events:
         self._pace = Pace(_A_SECOND, _BURST)
         self._counts: OrderedDict[str, _Count] = OrderedDict()
         self._waiting: asyncio.Queue[Occurrence] = asyncio.Queue(_MOST_WAITING)
-        self.dropped = 0
-        """Since the start, because too many were waiting."""
 
     def tell(self, occurrences: Iterable[Occurrence]) -> None:
         """Returns at once."""
@@ -64,11 +63,9 @@ class Events:
             count.seen += 1
             if asyncio.get_running_loop().time() - count.told_at < _AGAIN_SECONDS:
                 continue
-            try:
+            with suppress(asyncio.QueueFull):
                 self._waiting.put_nowait(occurrence)
                 count.told_at = asyncio.get_running_loop().time()
-            except asyncio.QueueFull:
-                self.dropped += 1
 
     async def run(self) -> None:
         """For ever."""
@@ -85,12 +82,12 @@ class Events:
         path = f"{collection}/{name_of(occurrence)}"
         try:
             if not count.told:
-                await self._api.create(collection, event(occurrence, self._instance, _now()))
+                await self._api.create(collection, event(occurrence, self._instance, micro_time()))
         except ApiConflict:  # of another publisher, or of us before a restart
             count.told = wire.decode(await self._api.get(path), _Stored).series.count
             count.seen += count.told
         if count.told:
-            await self._api.patch(path, series(count.seen, _now()))
+            await self._api.patch(path, series(count.seen, micro_time()))
         count.told = count.seen
 
     def _count(self, name: str) -> _Count:
@@ -99,8 +96,3 @@ class Events:
         if len(self._counts) > _MOST_REMEMBERED:
             self._counts.popitem(last=False)
         return count
-
-
-def _now() -> str:
-    """As `metav1.MicroTime` is written."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

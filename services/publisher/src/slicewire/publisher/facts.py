@@ -109,10 +109,12 @@ def to_be_written(claim: ResourceClaim, cluster: Cluster) -> AllocationResult | 
 def _together(claim: ResourceClaim, cluster: Cluster) -> tuple[ClaimUID, ...]:
     """The claims of the pods that wait for this one, and of all that share a claim with them; none while
     some are not there yet, or their gang has to wait its turn."""
-    pods = [pod for pod in cluster.ready_pods(claim.metadata.namespace) if cluster.admits(pod)]
+    pods = [
+        pod for pod in cluster.waiting.ready_pods(claim.metadata.namespace) if cluster.waiting.admits(pod)
+    ]
     if not any(claim.metadata.name in (claim_names(pod) or ()) for pod in pods):
         return ()
-    return cluster.uids(claim.metadata.namespace, joined(claim.metadata.name, pods))
+    return cluster.waiting.uids(claim.metadata.namespace, joined(claim.metadata.name, pods))
 
 
 def _identity(meta: ObjectMeta) -> ObjectMeta:

@@ -25,15 +25,15 @@ class Gangs:
 
     def take_turns(self) -> tuple[Key, ...]:
         """What has to be looked at because somebody else collects now, or nobody."""
-        gangs = [self._gang(key, pods) for key, pods in self._cluster.gangs().items()]
+        pods = self._cluster.waiting.gangs()
+        gangs = [self._gang(key, some) for key, some in pods.items()]
         now = asyncio.get_running_loop().time()
         before, self._turn = self._turn, next_turn(self._turn, gangs, now, self._patience)
         if before.key != self._turn.key and self._turn.key is not None:
             _log.info("gang collects", gang=self._turn.key.name, namespace=self._turn.key.namespace)
         allowed = admitted(self._turn, gangs)
-        changed = allowed ^ self._cluster.admitted_gangs
-        self._cluster.admitted_gangs = allowed
-        pods = self._cluster.gangs()
+        changed = allowed ^ self._cluster.waiting.admitted_gangs
+        self._cluster.waiting.admitted_gangs = allowed
         return tuple(each for key in changed for pod in pods.get(key, ()) for each in self._keys(pod))
 
     def again(self) -> None:
@@ -43,7 +43,7 @@ class Gangs:
             raise Again(max(left, 0.0))
 
     def _gang(self, key: GangKey, pods: tuple[Pod, ...]) -> Gang:
-        claims = [self._cluster.claims_of(pod) for pod in pods]
+        claims = [self._cluster.waiting.claims_of(pod) for pod in pods]
         there = [claim for found in claims if found is not None for claim in found]
         served = all(
             claim.status.allocation is not None or to_be_written(claim, self._cluster) is not None
@@ -55,5 +55,5 @@ class Gangs:
 
     def _keys(self, pod: Pod) -> Iterator[Key]:
         yield PodKey(pod.metadata.namespace, pod.metadata.name)
-        for claim in self._cluster.claims_of(pod) or ():
+        for claim in self._cluster.waiting.claims_of(pod) or ():
             yield FactKey(CLAIMS.kind, claim.uid)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 
 from slicewire.common import telemetry
 from slicewire.common.logs import Log
@@ -22,34 +22,21 @@ from slicewire.publisher.events import Events
 from slicewire.publisher.facts import allocation_mode
 from slicewire.publisher.keys import PoolKey
 from slicewire.publisher.kube import Kube
+from slicewire.publisher.moments import utc_now
 from slicewire.publisher.worklist import Again
 
 _MANAGED = (DeviceTaint(key=MANAGED_TAINT, effect="NoSchedule"),)
 _Slices = tuple[ResourceSlice, ...]
 _Versions = Mapping[str, str]
-Clock = Callable[[], datetime]
 _log = Log("publisher.slices")
 
 
-def utc_now() -> datetime:
-    """In whole seconds, as Kubernetes keeps times."""
-    return datetime.now(UTC).replace(microsecond=0)
-
-
 class Slices:
-    def __init__(
-        self,
-        api: Kube,
-        cluster: Cluster,
-        events: Events,
-        keep_silent: timedelta = timedelta(seconds=300),
-        clock: Clock = utc_now,
-    ) -> None:
+    def __init__(self, api: Kube, cluster: Cluster, events: Events, keep_silent: timedelta) -> None:
         self._api = api
         self._cluster = cluster
         self._events = events
         self._keep_silent = keep_silent
-        self._clock = clock
         self._off: Features = frozenset()
         """What this server was seen not to keep."""
         self._silent_since: dict[PoolKey, datetime] = {}
@@ -73,7 +60,7 @@ class Slices:
             await self._make(key, wanted, stored)
 
     async def _publish_silent(self, key: PoolKey, stored: _Slices) -> None:
-        node, now = self._cluster.nodes.get(key.node), self._clock()
+        node, now = self._cluster.nodes.get(key.node), utc_now()
         since = self._silent_since.setdefault(key, now)
         found = silent(stored, since, now, self._keep_silent)
         if node is None or found is None:
@@ -121,8 +108,7 @@ class Slices:
         gates = ", ".join(sorted(new))
         _log.error("Kubernetes does not keep a feature", gates=gates, pool=key.node, reason=reason)
         note = f"Devices of {key.driver} are published without {gates}, which this cluster has off: {reason}"
-        if node := self._cluster.nodes.get(key.node):
-            self._events.tell([Occurrence(about_node(node), "FeatureOff", note, "Warning", "Publish")])
+        self._warn(key, "FeatureOff", note)
         return True
 
     async def _carry_out(self, key: PoolKey, changes: Iterable[Change], stored: _Slices) -> _Slices:
@@ -141,8 +127,12 @@ class Slices:
             self._kept_otherwise[key] = (desired, _versions(left))
             _log.error("Kubernetes keeps other slices than it was given", pool=key.node)
             note = f"The slices of {key.driver} are kept otherwise than they were published"
-            if node := self._cluster.nodes.get(key.node):
-                self._events.tell([Occurrence(about_node(node), "SlicesDiffer", note, "Warning", "Publish")])
+            self._warn(key, "SlicesDiffer", note)
+
+    def _warn(self, key: PoolKey, reason: str, note: str) -> None:
+        """In an Event of the pool's node."""
+        if node := self._cluster.nodes.get(key.node):
+            self._events.tell([Occurrence(about_node(node), reason, note, "Warning", "Publish")])
 
     def _wanted(self, key: PoolKey) -> PoolWanted | None:
         """None where there is nothing to say: the node is not Kubernetes' (its slices go with it), or

@@ -6,9 +6,6 @@ claim goes on all the same, and the refusal is told.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
-
 from slicewire.common import telemetry
 from slicewire.common.logs import Log
 from slicewire.common.messages import ClaimPrepared
@@ -18,16 +15,16 @@ from slicewire.publisher.cluster import Cluster
 from slicewire.publisher.core.devicestatus import Readiness, entries, shown
 from slicewire.publisher.core.versions import GROUP, written
 from slicewire.publisher.kube import Kube
+from slicewire.publisher.moments import utc_now
 
 MANAGER = "slicewire"
 _log = Log("publisher.reporting")
 
 
 class Reporting:
-    def __init__(self, api: Kube, cluster: Cluster, clock: Callable[[], datetime]) -> None:
+    def __init__(self, api: Kube, cluster: Cluster) -> None:
         self._api = api
         self._cluster = cluster
-        self._clock = clock
 
     async def report(self, uid: ClaimUID) -> None:
         """Make the claim's entries what node-prep told. Raises the faults of `kube`."""
@@ -35,7 +32,7 @@ class Reporting:
         if claim is None or claim.status.allocation is None or claim.metadata.deletion_timestamp is not None:
             return  # what was told of a device goes with its allocation, by the server's own hand
         told = self._readiness(claim)
-        now = self._clock().strftime("%Y-%m-%dT%H:%M:%SZ")
+        now = utc_now().strftime("%Y-%m-%dT%H:%M:%SZ")
         wanted = entries(claim, told, now)
         if _by_device(wanted) == _by_device(shown(claim, self._cluster.drivers)):
             return
@@ -49,7 +46,7 @@ class Reporting:
         }
         with telemetry.span("write device status", claim_uid=uid):
             answer = await self._api.apply(path, document, MANAGER)
-        self._cluster.keep_claim(self._api.decoded(answer, ResourceClaim))
+        self._cluster.waiting.keep_claim(self._api.decoded(answer, ResourceClaim))
         _log.info("device status written", claim=claim.label, claim_uid=uid)
 
     def _readiness(self, claim: ResourceClaim) -> Readiness | None:

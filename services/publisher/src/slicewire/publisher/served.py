@@ -12,12 +12,12 @@ from typing import TypeVar
 
 from slicewire.common.logs import Log
 from slicewire.common.model.struct import Object
+from slicewire.publisher.dialects import AGAIN_SECONDS
 from slicewire.publisher.kube import Kube
 from slicewire.publisher.watched import Gone, Kind, Listed, Seen
 
 T = TypeVar("T", bound=Object)
 
-AGAIN_SECONDS = 60.0
 _BREATH_SECONDS = 1.0
 """A server that lists what it does not serve is not besieged."""
 _log = Log("publisher.served")

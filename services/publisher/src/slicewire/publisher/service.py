@@ -38,7 +38,7 @@ from slicewire.publisher.facts import fact_of
 from slicewire.publisher.ganging import Gangs
 from slicewire.publisher.keys import ClassKey, FactKey, Key, PodKey, PoolKey, ReportKey, TurnKey
 from slicewire.publisher.kube import Kube
-from slicewire.publisher.publishing import Slices, utc_now
+from slicewire.publisher.publishing import Slices
 from slicewire.publisher.reporting import Reporting
 from slicewire.publisher.served import follow_served
 from slicewire.publisher.worklist import Again, Worklist
@@ -97,7 +97,7 @@ class Publisher:
         self._events = Events(self._api, policy.instance)
         self._slices = Slices(self._api, self._cluster, self._events, policy.keep_silent)
         self._binding = Binding(self._api, self._cluster)
-        self._reporting = Reporting(self._api, self._cluster, utc_now)
+        self._reporting = Reporting(self._api, self._cluster)
         self._gangs = Gangs(self._cluster, policy.gang_seconds)
         self._makes_classes = policy.makes_classes
         self._worklist: Worklist[Key] = Worklist()

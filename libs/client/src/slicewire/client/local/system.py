@@ -17,6 +17,7 @@ import msgspec
 
 from slicewire.client.local import broker
 from slicewire.client.local.processes import Child, Command, find_program
+from slicewire.common.nvml.simulated.fleet import STATE_FILE
 
 MOST_ALONE = 16
 """Nodes whose agents are processes of their own. Of more the agents share processes."""
@@ -153,7 +154,7 @@ def _nvml(plan: Plan, node: str, part: str) -> dict[str, str]:
         return {f"{prefix}_ROOM": "real"}
     return {
         f"{prefix}_ROOM": "simulated",
-        f"{prefix}_STATE": str(plan.node_folder(node) / "gpus.json"),
+        f"{prefix}_STATE": str(plan.node_folder(node) / STATE_FILE),
         f"{prefix}_PROFILE": plan.profile,
         f"{prefix}_GPUS": str(plan.gpus),
     }

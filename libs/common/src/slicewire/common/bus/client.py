@@ -1,6 +1,6 @@
 """NATS' client, quicker where it spends most of its time: messages that come, and questions that are asked.
 
-A part of the door: nats.py alone imports it. Refuses to know what a message means.
+A part of the door: only nats.py and connection.py import it. Refuses to know what a message means.
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ the sequence it expects.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 import nats
@@ -20,8 +20,9 @@ import nats.micro
 from slicewire.common import messages, telemetry
 from slicewire.common.bus import following, lines, past, serving, streams, taking
 from slicewire.common.bus.client import QuickClient
+from slicewire.common.bus.connection import LOST, NatsLink, mapped
 from slicewire.common.bus.envelope import Envelopes, as_shown, outcome
-from slicewire.common.bus.link import ApiFault, Inbox, Message, Reconnected
+from slicewire.common.bus.link import ApiFault
 from slicewire.common.bus.port import (
     BusTooOld,
     BusUnavailable,
@@ -49,14 +50,6 @@ MOST_WRITES = 1000
 """The server's limit for one atomic batch."""
 _ANSWER_SECONDS = 5.0
 _RECONNECT_SECONDS = 0.25
-_LOST = (
-    nats.errors.TimeoutError,
-    nats.errors.NoRespondersError,
-    nats.errors.ConnectionClosedError,
-    nats.errors.OutboundBufferLimitError,
-    nats.errors.StaleConnectionError,
-    TimeoutError,
-)
 _DEFAULT_RETENTION = streams.Retention()
 _log = Log("bus")
 
@@ -66,7 +59,7 @@ class NatsBus:
 
     def __init__(self, client: QuickClient, name: str) -> None:
         self._client = client
-        self.link = _NatsLink(client)
+        self.link = NatsLink(client)
         self._envelopes = Envelopes(name)
 
     @property
@@ -83,9 +76,9 @@ class NatsBus:
         assert 0 < len(writes) <= MOST_WRITES, f"a commit has 1 to {MOST_WRITES} writes, not {len(writes)}"
         *before, (subject, body, headers) = self._envelopes.seal(writes)
         for earlier, its_body, its_headers in before:
-            with _mapped(self._client, f"telling {earlier}"):
+            with mapped(self._client, f"telling {earlier}"):
                 await self._client.publish(earlier, its_body, headers=its_headers)
-        with _mapped(self._client, f"telling {subject}"):
+        with mapped(self._client, f"telling {subject}"):
             reply = await self._client.asked(subject, body, headers)
         return outcome(subject, wire.decode(reply.data, dict[str, Any]))
 
@@ -130,7 +123,7 @@ class NatsBus:
         with telemetry.span(f"ask {endpoint.name}", kind=telemetry.Kind.CLIENT):
             headers = {"content-type": "application/json", **telemetry.headers()}
             try:
-                with _mapped(self._client, f"asking {subject}"):
+                with mapped(self._client, f"asking {subject}"):
                     reply = await self._client.asked(subject, wire.encode(request), headers, timeout_seconds)
             except BusUnavailable as error:
                 if isinstance(error.__cause__, nats.errors.NoRespondersError):
@@ -176,102 +169,22 @@ class NatsBus:
         )
         for subject, (endpoint, route) in routes.items():
             await service.add_endpoint(name=endpoint.name, subject=subject, handler=route)
-        with _mapped(self._client, f"serving {name}"):
+        with mapped(self._client, f"serving {name}"):
             await self._client.flush()  # from here on a question finds its server
         try:
             yield
         finally:
-            with suppress(*_LOST):
+            with suppress(*LOST):
                 await service.stop()
 
 
 async def _respond(request: Any, reply: Object | Declined) -> None:
-    with suppress(*_LOST):
+    with suppress(*LOST):
         if isinstance(reply, Declined):
             one_line = " ".join(reply.reason.split())  # a header ends at a line break
             await request.respond_error(str(reply.code), one_line)
         else:
             await request.respond(wire.encode(reply), headers={"content-type": "application/json"})
-
-
-class _NatsLink:
-    """`Link` on one NATS connection."""
-
-    def __init__(self, client: QuickClient) -> None:
-        self._client = client
-        self._inboxes: set[Inbox] = set()
-
-    async def api(self, call: str, request: Mapping[str, Any]) -> dict[str, Any]:
-        with _mapped(self._client, f"JetStream {call}"):
-            reply = await self._client.asked(f"$JS.API.{call}", wire.encode(request))
-        answer = wire.decode(reply.data, dict[str, Any])
-        if error := answer.get("error"):
-            raise ApiFault(error.get("err_code", error["code"]), error.get("description", ""))
-        return answer
-
-    async def send(self, subject: str, data: bytes, reply: str = "") -> None:
-        with _mapped(self._client, f"sending {subject}"):
-            await self._client.publish(subject, data, reply=reply)
-
-    @asynccontextmanager
-    async def listen(self) -> AsyncIterator[tuple[str, Inbox]]:
-        inbox: Inbox = asyncio.Queue()
-        subject = self._client.new_inbox()
-
-        subscription = await self._client.subscribe(subject)
-        self._client.direct[subscription._id] = lambda message: inbox.put_nowait(_message(message))  # noqa: SLF001
-        self._inboxes.add(inbox)
-        try:
-            yield subject, inbox
-        finally:
-            self._inboxes.discard(inbox)
-            del self._client.direct[subscription._id]  # noqa: SLF001
-            with suppress(*_LOST, nats.errors.BadSubscriptionError):
-                await subscription.unsubscribe()
-
-    async def reconnected(self) -> None:
-        for inbox in self._inboxes:
-            inbox.put_nowait(Reconnected())
-
-
-_SHORT_ACK = 9
-"""Tokens of an ack subject without domain and account: $JS.ACK.<stream>.<consumer>.<counts…>."""
-
-
-def _message(message: lines.Arrived) -> Message:
-    subject, reply = message.subject.decode(), message.reply.decode()
-    headers = {} if message.head is None else lines.Headers(message.head)
-    if not reply.startswith("$JS.ACK."):
-        return Message(subject, message.data, headers, reply)
-    numbers = reply.split(".")
-    numbers = numbers[2:] if len(numbers) == _SHORT_ACK else numbers[4:]
-    return Message(
-        subject,
-        message.data,
-        headers,
-        reply,
-        sequence=int(numbers[3]),
-        delivery=int(numbers[4]),
-        pending=int(numbers[6]),
-    )
-
-
-@contextmanager
-def _mapped(client: QuickClient, attempt: str) -> Iterator[None]:
-    """No error of the client's leaves this file, and nothing is buffered for a server that is away."""
-    if not client.is_connected:
-        raise BusUnavailable(f"{attempt}: not connected")
-    task = asyncio.current_task()
-    before = task.cancelling() if task else 0
-    try:
-        yield
-    except _LOST as error:
-        raise BusUnavailable(f"{attempt}: {type(error).__name__}") from error
-    finally:
-        # asyncio.wait_for before Python 3.12, which the client uses, swallows a cancellation that
-        # comes together with the answer: then whoever was told to stop never would.
-        if task is not None and task.cancelling() > before:
-            raise asyncio.CancelledError
 
 
 @asynccontextmanager
@@ -289,7 +202,7 @@ async def connected(
     `BusTooOld` for a server without what Slicewire stands on.
     """
     client = QuickClient()
-    link_box: list[_NatsLink] = []
+    link_box: list[NatsLink] = []
 
     async def reconnected() -> None:
         _log.info("bus is back", url=as_shown(url))
@@ -326,7 +239,7 @@ async def connected(
         yield bus
     finally:
         if client.is_connected:
-            with suppress(*_LOST):
+            with suppress(*LOST):
                 await client.flush(timeout=2)
         if not client.is_connected:  # closing would drain to a server that is away, and raise
             client._pending, client._pending_data_size = [], 0  # noqa: SLF001

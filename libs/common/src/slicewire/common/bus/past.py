@@ -7,13 +7,12 @@ What cannot be known any more is said, never guessed.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from slicewire.common.bus.link import Link, Message
+from slicewire.common.bus.link import Link, Message, next_of
 from slicewire.common.bus.port import BusUnavailable, Declined
 from slicewire.common.messages import (
     CLASSES,
@@ -171,8 +170,7 @@ async def _direct(link: Link, stream: str, request: dict[str, Any]) -> tuple[lis
         await link.send(f"$JS.API.DIRECT.GET.{stream}", wire.encode(request), inbox_subject)
         while True:
             try:
-                async with asyncio.timeout(_SILENCE_SECONDS):
-                    item = await inbox.get()
+                item = await next_of(inbox, _SILENCE_SECONDS)
             except TimeoutError:
                 raise BusUnavailable(f"reading {stream}: no answer in {_SILENCE_SECONDS:g} seconds") from None
             if not isinstance(item, Message):

@@ -37,6 +37,11 @@ def token(name: str) -> str:
     return name.replace(".", "_")
 
 
+def _names_in(subject: str) -> tuple[str, ...]:
+    """The key of a subject: what `token` made of names, undone."""
+    return tuple(part.replace("_", ".") for part in subject.split(".")[4:])
+
+
 class Channel(msgspec.Struct, Generic[F], frozen=True):
     """Where the facts of one kind are told: `slicewire.v1.state.<kind>.<key…>`."""
 
@@ -68,7 +73,7 @@ class Channel(msgspec.Struct, Generic[F], frozen=True):
 
     def key_of(self, subject: str) -> tuple[str, ...]:
         """The names in a subject of this channel."""
-        return tuple(part.replace("_", ".") for part in subject.split(".")[4:])
+        return _names_in(subject)
 
 
 class Endpoint(msgspec.Struct, Generic[Q, A], frozen=True):
@@ -90,4 +95,4 @@ class Endpoint(msgspec.Struct, Generic[Q, A], frozen=True):
 
     def key_of(self, subject: str) -> tuple[str, ...]:
         """The names in a subject of this endpoint."""
-        return tuple(part.replace("_", ".") for part in subject.split(".")[4:])
+        return _names_in(subject)

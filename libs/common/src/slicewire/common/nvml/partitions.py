@@ -15,8 +15,13 @@ class Placement(msgspec.Struct, frozen=True, order=True):
     start: int
     size: int
 
+    @property
+    def end(self) -> int:
+        """The first memory slice behind it."""
+        return self.start + self.size
+
     def overlaps(self, other: Placement) -> bool:
-        return self.start < other.start + other.size and other.start < self.start + self.size
+        return self.start < other.end and other.start < self.end
 
 
 class MigProfile(msgspec.Struct, frozen=True, kw_only=True):

@@ -57,9 +57,7 @@ class Question(msgspec.Struct, frozen=True, eq=False):
         policy: Packing = Packing.FIRST_FIT,
     ) -> Question:
         stock = snapshot.stock(node, features)
-        return cls(
-            demand, stock, {pool.id: snapshot.usage(pool.id) for pool in stock.pools}, features, policy
-        )
+        return cls(demand, stock, snapshot.usages(stock), features, policy)
 
 
 class Pick(msgspec.Struct, frozen=True, eq=False):

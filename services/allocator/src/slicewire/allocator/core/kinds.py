@@ -13,7 +13,7 @@ import msgspec
 from slicewire.allocator.core.attempt import Question
 from slicewire.allocator.core.counters import left_by
 from slicewire.allocator.core.features import Features
-from slicewire.allocator.core.layout import IDENTIFIERS
+from slicewire.allocator.core.layout import is_identifier
 from slicewire.allocator.core.marks import is_common, marks
 from slicewire.allocator.core.requests import Alternative, Demand
 from slicewire.allocator.core.snapshot import Snapshot
@@ -60,7 +60,7 @@ def _looks_at_no_name(alternative: Alternative) -> bool:
 
 def _constrains_names(claim: ResourceClaim) -> bool:
     attributes = (each.match_attribute or each.distinct_attribute for each in claim.spec.devices.constraints)
-    return any((name or "").rpartition("/")[2] in IDENTIFIERS for name in attributes)
+    return any(is_identifier(name or "") for name in attributes)
 
 
 def _kind(question: Question) -> Hashable | None:

@@ -52,7 +52,12 @@ def _likeness(candidate: Candidate) -> tuple[object, ...]:
 
 def identifies(name: str, value: DeviceAttribute) -> bool:
     """Only as the text it should be: one of an unknown type makes every selector fail on the device."""
-    return name.rpartition("/")[2] in IDENTIFIERS and value.string is not None
+    return is_identifier(name) and value.string is not None
+
+
+def is_identifier(name: str) -> bool:
+    """Whatever its domain."""
+    return name.rpartition("/")[2] in IDENTIFIERS
 
 
 def _layout(pools: tuple[Pool, ...], features: Features) -> Layout:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple, TypeVar, cast
 
 from slicewire.allocator.core.constraints import Constraint
-from slicewire.allocator.core.layout import IDENTIFIERS
+from slicewire.allocator.core.layout import is_identifier
 from slicewire.allocator.core.selectors import Judge, Stumble
 from slicewire.allocator.core.stock import Candidate, Stock
 
@@ -42,7 +42,7 @@ def marks(judge: Judge, stock: Stock) -> Marks:
 def is_common(judge: Judge) -> bool:
     """Whether the selectors say the same of all nodes that are alike."""
     names = _reads(judge)
-    return names is not None and not any(map(_is_identifier, names))
+    return names is not None and not any(map(is_identifier, names))
 
 
 def groups(constraint: Constraint, stock: Stock) -> Groups:
@@ -50,7 +50,7 @@ def groups(constraint: Constraint, stock: Stock) -> Groups:
     return _recalled(
         constraint.looks_at,
         stock,
-        lambda: not _is_identifier(constraint.attribute),
+        lambda: not is_identifier(constraint.attribute),
         lambda devices: _grouped(constraint, devices),
     )
 
@@ -71,10 +71,6 @@ def _recalled(
     found = find_out(stock.layout.devices if common else stock.candidates)
     shelf[key] = found
     return found
-
-
-def _is_identifier(name: str) -> bool:
-    return name.rpartition("/")[2] in IDENTIFIERS
 
 
 def _reads(judge: Judge) -> frozenset[str] | None:

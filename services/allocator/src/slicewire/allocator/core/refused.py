@@ -7,7 +7,7 @@ failed on the way is asked again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from slicewire.allocator.core.features import Features
 from slicewire.common.model import NodeName, ResourceClaim, wire
@@ -38,16 +38,8 @@ class Refused:
         self._bits = bits or {}
         self._known = known or {}
 
-    def remaining(self, shape: Shape, nodes: Sequence[NodeName]) -> Iterator[NodeName]:
-        """Those of the nodes that have not refused this shape, in their order."""
-        left = self.left(shape, nodes)
-        while left:
-            lowest = left & -left
-            yield nodes[lowest.bit_length() - 1]
-            left ^= lowest
-
     def left(self, shape: Shape, nodes: Sequence[NodeName]) -> int:
-        """The same as bits."""
+        """Those of the nodes that have not refused this shape, as bits in their order."""
         if self._nodes is not nodes and self._nodes != nodes:
             self._nodes, self._known = nodes, {}
             self._bits = {node: 1 << place for place, node in enumerate(nodes)}

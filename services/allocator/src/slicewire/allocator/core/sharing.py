@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from msgspec.structs import replace
 
-from slicewire.allocator.core.layout import IDENTIFIERS
+from slicewire.allocator.core.layout import is_identifier
 from slicewire.common.model import (
     Counter,
     Device,
@@ -48,7 +48,7 @@ def _sharing(device: Device) -> Device:
 
 @lru_cache(maxsize=_KINDS)
 def _is_found_once(name: str) -> bool:
-    return name.rpartition("/")[2] in IDENTIFIERS
+    return is_identifier(name)
 
 
 @lru_cache(maxsize=_KINDS)

@@ -6,7 +6,7 @@ the same thing twice gives the same snapshot back. Refuses to decide anything.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import chain
 
 import msgspec
@@ -97,6 +97,10 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
         record = self._held.get(id_)
         return record.usage if record else UNUSED
 
+    def usages(self, stock: Stock) -> Mapping[PoolID, Usage]:
+        """Of all its pools."""
+        return {pool.id: self.usage(pool.id) for pool in stock.pools}
+
     def stock(self, node: NodeName, features: Features) -> Stock:
         """What the node can use. Gathered once, and again only when something it rests on changed."""
         record = self._nodes.get(node)
@@ -157,15 +161,22 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
         takers = {key.node for key in changes} | _part_takers(touched, (self._pools, pools))
         return msgspec.structs.replace(
             self,
-            refused=self.refused.forgetting(takers) if all(takers) else Refused(),
-            standings=self.standings.forgetting(takers) if all(takers) else Standings(),
-            roster=self.roster.forgetting(takers),
+            **self._forgetting(takers),
             _nodes=nodes,
             _pools=pools,
             _shared_told=shared_told,
             _shared=self._shared if shared_told is self._shared_told else flat(shared_told),
             **told,
         )
+
+    def _forgetting(self, nodes: Collection[NodeName]) -> dict[str, object]:
+        """The memories beside the snapshot without what is known of these nodes; "" stands for any node."""
+        are_named = all(nodes)
+        return {
+            "refused": self.refused.forgetting(nodes) if are_named else Refused(),
+            "standings": self.standings.forgetting(nodes) if are_named else Standings(),
+            "roster": self.roster.forgetting(nodes),
+        }
 
     def with_taint_rule(self, rule: DeviceTaintRule) -> Snapshot:
         """In place of the rule of this name. Works out anew only where it changes the taints of a device."""
@@ -195,9 +206,7 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
         told = NodeRecord(node, was_told=True, local=record.local)
         return msgspec.structs.replace(
             self,
-            refused=self.refused.forgetting([node.name]),
-            standings=self.standings.forgetting([node.name]),
-            roster=self.roster.forgetting([node.name]),
+            **self._forgetting([node.name]),
             labelled=self.labelled | {node.name} if PACKING in node.labels else self.labelled - {node.name},
             _nodes=self._nodes.with_record(told),
         )
@@ -210,9 +219,7 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
         untold = NodeRecord(NodeView(name), local=record.local)
         return msgspec.structs.replace(
             self,
-            refused=self.refused.forgetting([name]),
-            standings=self.standings.forgetting([name]),
-            roster=self.roster.forgetting([name]),
+            **self._forgetting([name]),
             labelled=self.labelled - {name},
             _nodes=self._nodes.with_record(untold),
         )
@@ -243,9 +250,7 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
         nodes = {node, *_part_takers(pools_of((*before, *holdings)), (self._pools,))}
         return msgspec.structs.replace(
             self,
-            refused=self.refused.forgetting(nodes) if all(nodes) else Refused(),
-            standings=self.standings.forgetting(nodes) if all(nodes) else Standings(),
-            roster=self.roster.forgetting(nodes),
+            **self._forgetting(nodes),
             _holdings=self._holdings.with_value(key, holdings) if holdings else self._holdings.without(key),
             _held=with_held(self._held, key, before, holdings),
         )

@@ -42,8 +42,7 @@ def standing_of(node: NodeName, snapshot: Snapshot, features: Features) -> Stand
     stock = snapshot.stock(node, features)
     if node in snapshot.labelled or not all(pool.is_usable for pool in stock.pools):
         return None
-    usages = {pool.id: snapshot.usage(pool.id) for pool in stock.pools}
-    return Standing(stock, supply_of(stock, usages, features))
+    return Standing(stock, supply_of(stock, snapshot.usages(stock), features))
 
 
 def is_hopeless(demand: Demand, standing: Standing) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from slicewire.common.model import DeviceAttribute
 from slicewire.common.nvml.facts import GpuFacts
-from slicewire.common.nvml.partitions import GpuInstance, Mig, MigProfile, Placement
+from slicewire.common.nvml.partitions import Mig, MigProfile, Placement
 from slicewire.discovery.core.attributes import numbers, sorted_out, text
+from slicewire.discovery.core.counters import memory_slices
 
 DOMAIN = "slicewire.dev/"
 _MODES = {
@@ -50,9 +51,5 @@ def _of_mig(mig: Mig) -> dict[str, DeviceAttribute]:
 
 def _free(mig: Mig) -> int:
     """Memory slices that no partition has now."""
-    ends = (place.start + place.size for profile in mig.profiles for place in profile.placements)
-    return max(max(ends, default=0) - sum(map(_size, mig.instances)), 0)
-
-
-def _size(instance: GpuInstance) -> int:
-    return instance.placement.size
+    taken = sum(instance.placement.size for instance in mig.instances)
+    return max(memory_slices(mig.profiles) - taken, 0)

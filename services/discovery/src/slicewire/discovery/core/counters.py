@@ -53,16 +53,19 @@ def capacity(found: Amounts) -> dict[str, DeviceCapacity]:
 def whole(profiles: Iterable[MigProfile]) -> Mapping[str, Counter]:
     """All that there is of a GPU that can be cut so."""
     known = tuple(profiles)
-    placements = [placement for profile in known for placement in profile.placements]
-    slices = max((placement.start + placement.size for placement in placements), default=0)
-    return drawn(most(known), Placement(0, slices))
+    return drawn(most(known), Placement(0, memory_slices(known)))
+
+
+def memory_slices(profiles: Iterable[MigProfile]) -> int:
+    """How many the whole GPU has."""
+    return max((place.end for profile in profiles for place in profile.placements), default=0)
 
 
 def drawn(found: Amounts, placement: Placement) -> Mapping[str, Counter]:
     """What a partition of these amounts takes there."""
     engines = {_COUNTERS[name]: Counter(value=Quantity.of(amount)) for name, amount in found.items()}
-    end = placement.start + placement.size
-    slices = {f"memory-slice-{at}": Counter(value=Quantity("1")) for at in range(placement.start, end)}
+    places = range(placement.start, placement.end)
+    slices = {f"memory-slice-{at}": Counter(value=Quantity("1")) for at in places}
     return {**engines, **slices}
 
 

@@ -121,5 +121,5 @@ def _attributes(gpu: SeenGpu, profile: MigProfile) -> dict[str, DeviceAttribute]
 
 
 def _slices(placement: Placement) -> dict[str, DeviceCapacity]:
-    end = placement.start + placement.size
-    return {f"memorySlice{at}": DeviceCapacity(value=Quantity("1")) for at in range(placement.start, end)}
+    slices = range(placement.start, placement.end)
+    return {f"memorySlice{at}": DeviceCapacity(value=Quantity("1")) for at in slices}

@@ -18,6 +18,10 @@ _BARS = 6
 """Lines of `resource` that are base address registers; behind them are the ROM and those of functions."""
 _WIDTH, _64_BIT = 0x06, 0x04
 """Bits of a region's flags that say how wide its addresses are (PCI Local Bus Specification, 6.2.5.1)."""
+VENDOR = "0x10de"
+"""NVIDIA's number."""
+DRIVER = "nvidia"
+"""NVIDIA's kernel driver: NVML speaks of the GPUs that it has."""
 
 
 class PciGpu(msgspec.Struct, frozen=True):

@@ -14,8 +14,6 @@ from slicewire.discovery.core import counters, pci
 from slicewire.discovery.core.attributes import Odd, place_attributes, sorted_out, texts
 from slicewire.discovery.core.policy import DeviceType
 
-_NVIDIA = "0x10de"
-
 
 def vfio_gpu(
     number: int, place: pci.PciGpu, drawn_from: CounterSet | None, product_name: str, *, iommu_fd: bool
@@ -26,7 +24,7 @@ def vfio_gpu(
         # Not the GPU's own: NVIDIA's DRA driver makes it of the bus id, which is all that is known.
         "uuid": str(uuid.uuid5(uuid.NAMESPACE_DNS, place.bus_id)),
         "deviceID": place.device_id or None,
-        "vendorID": _NVIDIA,
+        "vendorID": pci.VENDOR,
         "productName": product_name or None,
     }
     known, odd = sorted_out((*texts(names), *place_attributes(place)))

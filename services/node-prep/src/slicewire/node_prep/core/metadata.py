@@ -19,6 +19,7 @@ from slicewire.node_prep.core.node import Claim
 
 FOLDER = "dra-device-metadata"
 """Below the plugin's data directory."""
+FILE = "metadata.json"
 _VERSIONS = ("metadata.resource.k8s.io/v1alpha1",)
 """Newest first: the file has the same in each, and a reader takes the first that it knows."""
 _IN_CONTAINER = "/var/run/kubernetes.io/dra-device-attributes"
@@ -60,7 +61,7 @@ def files_of(described: Described) -> tuple[MetadataFile, ...]:
     return tuple(
         MetadataFile(
             request,
-            f"{folder_of(claim)}/{plain(request)}/metadata.json",
+            f"{folder_of(claim)}/{plain(request)}/{FILE}",
             DeviceMetadata(
                 metadata=meta,
                 requests=_requests(request, described.devices),

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from slicewire.common.model import Quantity
 from slicewire.node_prep.core.config import (
+    MEBIBYTE,
     DeviceConfig,
     GpuConfig,
     GpuSharing,
@@ -31,7 +32,6 @@ from slicewire.node_prep.core.steps import (
     Step,
 )
 
-MEBIBYTE = 1 << 20
 _Shared = FullGpu | Partition
 
 

@@ -11,7 +11,8 @@ from fractions import Fraction
 
 from slicewire.common.model import DeviceName
 from slicewire.node_prep.core.cdi import CdiMount, ContainerEdits
-from slicewire.node_prep.core.mps import MEBIBYTE, config_of
+from slicewire.node_prep.core.config import MEBIBYTE
+from slicewire.node_prep.core.mps import config_of
 from slicewire.node_prep.core.plan import PreparePlan
 from slicewire.node_prep.core.steps import MpsDevice, StartMps
 

@@ -12,10 +12,8 @@ from slicewire.node_prep.core.plan import PreparePlan
 from slicewire.node_prep.core.refusal import PrepareRefusal
 from slicewire.node_prep.core.steps import Notes, WriteCdiFile
 from slicewire.node_prep.driverroot import DriverRoot, Wanted
-from slicewire.node_prep.files import Kept
+from slicewire.node_prep.files import READABLE_BY_ALL, Kept
 
-_READABLE_BY_ALL = 0o644
-"""Container runtimes need not run as we do."""
 _KEPT = Kept.UNTIL_A_POWER_CUT
 """No container outlives one, and every start makes the files again that are not as they should be."""
 
@@ -33,7 +31,7 @@ class WritesCdiFiles:
         content = self._content(plan)
         if isinstance(content, PrepareRefusal):
             return content
-        files.write_if_changed(self._path(step), content, _READABLE_BY_ALL, _KEPT)
+        files.write_if_changed(self._path(step), content, READABLE_BY_ALL, _KEPT)
         return {}
 
     def undo(self, step: WriteCdiFile, plan: PreparePlan, notes: Notes) -> PrepareRefusal | None:  # noqa: ARG002

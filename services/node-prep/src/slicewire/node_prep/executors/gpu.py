@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from slicewire.common.nvml.facts import ComputeMode, GpuFacts, TimeSlice
-from slicewire.common.nvml.refusal import NvmlCode, NvmlRefused
+from slicewire.common.nvml.refusal import NvmlCode
 from slicewire.node_prep.core.plan import PreparePlan
 from slicewire.node_prep.core.refusal import PrepareRefusal, Why
 from slicewire.node_prep.core.steps import FindGpu, Notes, SetTimeSlice, TurnMigModeOff
-from slicewire.node_prep.executors.gpus import Gpus, is_gone
+from slicewire.node_prep.executors.gpus import Gpus, instances, taking_back
 
 
 class FindGpus:
@@ -68,12 +68,8 @@ class SetsTimeSlices:
         return {}
 
     def undo(self, step: SetTimeSlice, plan: PreparePlan, notes: Notes) -> PrepareRefusal | None:  # noqa: ARG002
-        try:
+        with taking_back(NvmlCode.NOT_SUPPORTED):  # where it could not be set, it is as it always is
             self._set(step.gpu, TimeSlice.DEFAULT)
-        except NvmlRefused as refused:
-            # Where it could not be set, it is as it always is.
-            if not is_gone(refused) and refused.code is not NvmlCode.NOT_SUPPORTED:
-                raise
         return None
 
     def found(self, step: SetTimeSlice, plan: PreparePlan, notes: Notes) -> bool | PrepareRefusal:  # noqa: ARG002
@@ -90,12 +86,12 @@ class SetsTimeSlices:
 
 def _cut(gpu: GpuFacts) -> PrepareRefusal | None:
     """Why it cannot be put together; None where it can."""
-    instances = gpu.mig.instances if gpu.mig is not None else ()
-    if not instances:
+    found = instances(gpu)
+    if not found:
         return None
-    parts = [one.uuid for instance in instances for one in instance.compute_instances]
+    parts = [one.uuid for instance in found for one in instance.compute_instances]
     return PrepareRefusal(
         Why.BUSY,
-        f"{gpu.uuid} is cut into {len(instances)} GPU instances ({', '.join(parts) or 'empty ones'}) that"
+        f"{gpu.uuid} is cut into {len(found)} GPU instances ({', '.join(parts) or 'empty ones'}) that"
         " no claim of this node made: they are left alone, and the GPU cannot be had whole",
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Protocol
 
 from slicewire.common.nvml.facts import GpuFacts, NvmlAbsent
+from slicewire.common.nvml.partitions import GpuInstance
 from slicewire.common.nvml.port import NvmlControl
 from slicewire.common.nvml.refusal import NvmlCode, NvmlRefused
 from slicewire.node_prep.core.refusal import PrepareRefusal, Why
@@ -32,11 +34,7 @@ class Gpus:
         self.nvml = nvml
 
     def one(self, uuid: str) -> GpuFacts | PrepareRefusal:
-        facts = self.nvml.look()
-        if isinstance(facts, NvmlAbsent):
-            return PrepareRefusal(Why.DRIVER, f"the NVIDIA driver is not usable: {facts.reason}")
-        found = next((gpu for gpu in facts.gpus if gpu.uuid == uuid), None)
-        return found or PrepareRefusal(Why.DRIVER, f"the driver does not see {uuid} now")
+        return self.to_undo(uuid) or PrepareRefusal(Why.DRIVER, f"the driver does not see {uuid} now")
 
     def to_undo(self, uuid: str) -> GpuFacts | PrepareRefusal | None:
         """None where it is gone, and all that was done to it."""
@@ -61,8 +59,33 @@ def changes_mig_mode_without_reset(gpu: GpuFacts) -> bool:
     return gpu.architecture != "Ampere"
 
 
-def is_gone(refused: NvmlRefused) -> bool:
-    return refused.code in _GONE
+class Placed(Protocol):
+    """What says which GPU instance is meant: its profile, and where it begins."""
+
+    @property
+    def profile_id(self) -> int: ...
+
+    @property
+    def start(self) -> int: ...
+
+
+def instances(gpu: GpuFacts) -> tuple[GpuInstance, ...]:
+    return gpu.mig.instances if gpu.mig is not None else ()
+
+
+def instance_at(gpu: GpuFacts, wanted: Placed) -> GpuInstance | None:
+    place = (wanted.profile_id, wanted.start)
+    return next((one for one in instances(gpu) if (one.profile_id, one.placement.start) == place), None)
+
+
+@contextmanager
+def taking_back(*as_good: NvmlCode) -> Iterator[None]:
+    """What was done to a GPU that is gone is undone; these refusals are `as_good` as that."""
+    try:
+        yield
+    except NvmlRefused as refused:
+        if refused.code not in (*_GONE, *as_good):
+            raise
 
 
 def refusal(refused: NvmlRefused) -> PrepareRefusal:

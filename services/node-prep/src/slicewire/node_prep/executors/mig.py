@@ -9,7 +9,6 @@ from __future__ import annotations
 from slicewire.common.logs import Log
 from slicewire.common.nvml.facts import GpuFacts
 from slicewire.common.nvml.partitions import ComputeInstance, GpuInstance, Placement
-from slicewire.common.nvml.refusal import NvmlRefused
 from slicewire.node_prep.core.plan import PreparePlan
 from slicewire.node_prep.core.refusal import PrepareRefusal, Why
 from slicewire.node_prep.core.steps import (
@@ -19,7 +18,12 @@ from slicewire.node_prep.core.steps import (
     Notes,
     TurnMigModeOn,
 )
-from slicewire.node_prep.executors.gpus import Gpus, changes_mig_mode_without_reset, is_gone
+from slicewire.node_prep.executors.gpus import (
+    Gpus,
+    changes_mig_mode_without_reset,
+    instance_at,
+    taking_back,
+)
 
 _FOUND_ON = {"before": "on"}
 _log = Log("node-prep")
@@ -43,10 +47,9 @@ class FindsPartitions:
         """Nothing was changed."""
 
     def found(self, step: FindPartition, plan: PreparePlan, notes: Notes) -> bool | PrepareRefusal:  # noqa: ARG002
-        gpu = self._gpus.one(step.gpu)
-        if isinstance(gpu, PrepareRefusal):
-            return gpu
-        instance = _at(gpu, step)
+        instance = _now(self._gpus, step)
+        if isinstance(instance, PrepareRefusal):
+            return instance
         uuids = [one.uuid for one in instance.compute_instances] if instance is not None else []
         return step.uuid in uuids if step.uuid else bool(uuids)
 
@@ -83,11 +86,8 @@ class TurnsMigModeOn:
             return gpu
         if gpu.mig is None or not gpu.mig.enabled or gpu.mig.instances:
             return None  # what others have cut out since is theirs, and needs the mode
-        try:
+        with taking_back():
             self._gpus.turn_mig_mode(step.gpu, enabled=False)
-        except NvmlRefused as refused:
-            if not is_gone(refused):
-                raise
         return None
 
     def found(self, step: TurnMigModeOn, plan: PreparePlan, notes: Notes) -> bool | PrepareRefusal:  # noqa: ARG002
@@ -104,19 +104,16 @@ class CreatesGpuInstances:
         return gpu if isinstance(gpu, PrepareRefusal) else _in_the_way(gpu, step)
 
     def do(self, step: CreateGpuInstance, plan: PreparePlan) -> Notes | PrepareRefusal:  # noqa: ARG002
-        gpu = self._gpus.one(step.gpu)
-        if isinstance(gpu, PrepareRefusal):
-            return gpu
-        made = _at(gpu, step) or self._gpus.nvml.create_gpu_instance(step.gpu, step.profile_id, step.start)
+        there = _now(self._gpus, step)
+        if isinstance(there, PrepareRefusal):
+            return there
+        made = there or self._gpus.nvml.create_gpu_instance(step.gpu, step.profile_id, step.start)
         return {"gpuInstance": str(made.id)}
 
     def undo(self, step: CreateGpuInstance, plan: PreparePlan, notes: Notes) -> PrepareRefusal | None:
-        gpu = self._gpus.to_undo(step.gpu)
-        if isinstance(gpu, PrepareRefusal) or gpu is None:
-            return gpu
-        instance = _at(gpu, step)
-        if instance is None:
-            return None
+        instance = _to_undo(self._gpus, step)
+        if isinstance(instance, PrepareRefusal) or instance is None:
+            return instance
         if notes and notes != {"gpuInstance": str(instance.id)}:
             _tell_left_alone(step, plan, instance)
             return None
@@ -125,18 +122,14 @@ class CreatesGpuInstances:
             return PrepareRefusal(
                 Why.BUSY, f"GPU instance {instance.id} of {step.gpu} has {inside}, made by somebody else"
             )
-        try:
+        with taking_back():
             self._gpus.nvml.destroy_gpu_instance(step.gpu, instance.id)
-        except NvmlRefused as refused:
-            if not is_gone(refused):
-                raise
         return None
 
     def found(self, step: CreateGpuInstance, plan: PreparePlan, notes: Notes) -> bool | PrepareRefusal:  # noqa: ARG002
-        gpu = self._gpus.one(step.gpu)
-        if isinstance(gpu, PrepareRefusal):
-            return gpu
-        instance = _at(gpu, step)
+        instance = _now(self._gpus, step)
+        if isinstance(instance, PrepareRefusal):
+            return instance
         return instance is not None and notes == {"gpuInstance": str(instance.id)}
 
 
@@ -162,43 +155,40 @@ class CreatesComputeInstances:
         return _notes(instance, nvml.create_compute_instance(step.gpu, instance.id, instance.whole.id))
 
     def undo(self, step: CreateComputeInstance, plan: PreparePlan, notes: Notes) -> PrepareRefusal | None:
-        gpu = self._gpus.to_undo(step.gpu)
-        if isinstance(gpu, PrepareRefusal) or gpu is None:
-            return gpu
-        instance = _at(gpu, step)
-        if instance is None:
-            return None
+        instance = _to_undo(self._gpus, step)
+        if isinstance(instance, PrepareRefusal) or instance is None:
+            return instance
         for inside in instance.compute_instances:
             if notes and notes != _notes(instance, inside):
                 _tell_left_alone(step, plan, instance)
                 continue
-            try:
+            with taking_back():
                 self._gpus.nvml.destroy_compute_instance(step.gpu, instance.id, inside.id)
-            except NvmlRefused as refused:
-                if not is_gone(refused):
-                    raise
         return None
 
     def found(self, step: CreateComputeInstance, plan: PreparePlan, notes: Notes) -> bool | PrepareRefusal:  # noqa: ARG002
-        gpu = self._gpus.one(step.gpu)
-        if isinstance(gpu, PrepareRefusal):
-            return gpu
-        instance = _at(gpu, step)
+        instance = _now(self._gpus, step)
+        if isinstance(instance, PrepareRefusal):
+            return instance
         return instance is not None and any(
             notes == _notes(instance, inside) for inside in instance.compute_instances
         )
 
     def _instance(self, step: CreateComputeInstance) -> GpuInstance | PrepareRefusal:
-        gpu = self._gpus.one(step.gpu)
-        if isinstance(gpu, PrepareRefusal):
-            return gpu
-        return _at(gpu, step) or PrepareRefusal(Why.BUSY, f"{step.what}: the GPU instance is gone")
+        found = _now(self._gpus, step)
+        return found or PrepareRefusal(Why.BUSY, f"{step.what}: the GPU instance is gone")
 
 
-def _at(gpu: GpuFacts, step: _Placed) -> GpuInstance | None:
-    instances = gpu.mig.instances if gpu.mig is not None else ()
-    wanted = (step.profile_id, step.start)
-    return next((one for one in instances if (one.profile_id, one.placement.start) == wanted), None)
+def _now(gpus: Gpus, step: _Placed) -> GpuInstance | PrepareRefusal | None:
+    """Where the step has it; None where there is none."""
+    gpu = gpus.one(step.gpu)
+    return gpu if isinstance(gpu, PrepareRefusal) else instance_at(gpu, step)
+
+
+def _to_undo(gpus: Gpus, step: _Placed) -> GpuInstance | PrepareRefusal | None:
+    """None where there is none any more, or no GPU."""
+    gpu = gpus.to_undo(step.gpu)
+    return gpu if isinstance(gpu, PrepareRefusal) or gpu is None else instance_at(gpu, step)
 
 
 def _in_the_way(gpu: GpuFacts, step: CreateGpuInstance) -> PrepareRefusal | None:

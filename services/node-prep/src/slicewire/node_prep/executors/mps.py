@@ -12,10 +12,10 @@ from pathlib import Path
 import msgspec
 
 from slicewire.common.nvml.facts import ComputeMode
-from slicewire.common.nvml.refusal import NvmlCode, NvmlRefused
+from slicewire.common.nvml.refusal import NvmlCode
 from slicewire.node_prep import files, mounts
 from slicewire.node_prep.core.driver import Driver
-from slicewire.node_prep.core.hardware import FullGpu, Partition
+from slicewire.node_prep.core.hardware import FullGpu
 from slicewire.node_prep.core.mpsclients import LOG, PIPE, SHM
 from slicewire.node_prep.core.plan import PreparePlan
 from slicewire.node_prep.core.refusal import PrepareRefusal, Why
@@ -28,7 +28,7 @@ from slicewire.node_prep.core.steps import (
     StartMps,
 )
 from slicewire.node_prep.driverroot import DriverRoot
-from slicewire.node_prep.executors.gpus import Gpus, is_gone
+from slicewire.node_prep.executors.gpus import Gpus, instance_at, taking_back
 from slicewire.node_prep.mpscontrol import Daemon, DaemonFault, program_of, with_these
 from slicewire.node_prep.processes import Running, is_running
 
@@ -96,11 +96,8 @@ class SetsExclusiveMode:
         return {}
 
     def undo(self, step: SetExclusiveMode, plan: PreparePlan, notes: Notes) -> PrepareRefusal | None:  # noqa: ARG002
-        try:
+        with taking_back(NvmlCode.NOT_SUPPORTED):
             self._gpus.nvml.set_compute_mode(step.gpu, ComputeMode.DEFAULT)
-        except NvmlRefused as refused:
-            if not is_gone(refused) and refused.code is not NvmlCode.NOT_SUPPORTED:
-                raise
         return None
 
     def found(self, step: SetExclusiveMode, plan: PreparePlan, notes: Notes) -> bool | PrepareRefusal:  # noqa: ARG002
@@ -220,13 +217,14 @@ class StartsMps:
 
     def _uuid(self, device: MpsDevice) -> str | PrepareRefusal:
         gpu = self._gpus.one(_gpu(device))
-        if isinstance(gpu, PrepareRefusal) or isinstance(device.hardware, FullGpu):
-            return gpu if isinstance(gpu, PrepareRefusal) else gpu.uuid
-        for instance in gpu.mig.instances if gpu.mig is not None else ():
-            if (instance.profile_id, instance.placement.start) == _place(device.hardware):
-                for inside in instance.compute_instances:
-                    if device.hardware.uuid in ("", inside.uuid):
-                        return inside.uuid
+        if isinstance(gpu, PrepareRefusal):
+            return gpu
+        if isinstance(device.hardware, FullGpu):
+            return gpu.uuid
+        instance = instance_at(gpu, device.hardware)
+        for inside in instance.compute_instances if instance is not None else ():
+            if device.hardware.uuid in ("", inside.uuid):
+                return inside.uuid
         return PrepareRefusal(Why.DRIVER, f"the driver does not see {device.key} now")
 
     def _libraries(self, step: StartMps) -> Path | None:
@@ -271,10 +269,6 @@ def _notes(process: Running) -> Notes:
 
 def _gpu(device: MpsDevice) -> str:
     return device.hardware.uuid if isinstance(device.hardware, FullGpu) else device.hardware.gpu
-
-
-def _place(partition: Partition) -> tuple[int, int]:
-    return partition.profile_id, partition.start
 
 
 def _version(text: str) -> tuple[int, ...]:

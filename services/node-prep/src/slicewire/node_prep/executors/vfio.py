@@ -21,7 +21,7 @@ from slicewire.node_prep.core.steps import (
     TakeFromDriver,
     TurnPersistenceOff,
 )
-from slicewire.node_prep.executors.gpus import is_gone
+from slicewire.node_prep.executors.gpus import instances, taking_back
 from slicewire.node_prep.executors.handover import Handover
 
 _FOUND = "found"
@@ -77,11 +77,8 @@ class TurnsPersistenceOff:
         gpu = self._handover.seen_anew(step.pci_bus_id)
         if gpu is None:
             return None  # whoever has it now, it is in no mode of NVIDIA's driver
-        try:
+        with taking_back(NvmlCode.NOT_SUPPORTED):
             self._handover.nvml.set_persistence_mode(gpu.uuid, enabled=True)
-        except NvmlRefused as refused:
-            if not is_gone(refused) and refused.code is not NvmlCode.NOT_SUPPORTED:
-                raise
         return None
 
     def found(self, step: TurnPersistenceOff, plan: PreparePlan, notes: Notes) -> bool | PrepareRefusal:  # noqa: ARG002
@@ -177,11 +174,11 @@ class BindsToVfio:
 
 
 def _cut(gpu: GpuFacts) -> PrepareRefusal | None:
-    instances = gpu.mig.instances if gpu.mig is not None else ()
-    if not instances:
+    found = instances(gpu)
+    if not found:
         return None
     return PrepareRefusal(
         Why.BUSY,
-        f"{gpu.uuid} is cut into {len(instances)} GPU instances that no claim of this node made:"
+        f"{gpu.uuid} is cut into {len(found)} GPU instances that no claim of this node made:"
         " they are left alone, and no virtual machine can have the GPU",
     )

@@ -18,8 +18,8 @@ from slicewire.common.model import (
     DeviceSelector,
     ObjectMeta,
 )
+from slicewire.common.model.naming import NVIDIA_DRIVER
 
-DRIVER = "gpu.nvidia.com"
 MANAGED_BY = {"app.kubernetes.io/managed-by": "slicewire"}
 _TYPES = (("gpu.nvidia.com", "gpu", "nvidia.com/gpu"), ("mig.nvidia.com", "mig", None))
 _VFIO = ("vfio.gpu.nvidia.com", "vfio", None)
@@ -29,7 +29,7 @@ _PROFILE = re.compile(r"[0-9]+g\.[0-9]+gb([+-][a-z0-9.]+)?")
 
 def wanted_classes(driver: str, devices: Iterable[Device]) -> tuple[DeviceClass, ...]:
     """For a pool with these devices; none for a pool of another driver."""
-    return tuple(_classes(devices)) if driver == DRIVER else ()
+    return tuple(_classes(devices)) if driver == NVIDIA_DRIVER else ()
 
 
 def _classes(devices: Iterable[Device]) -> Iterator[DeviceClass]:
@@ -44,7 +44,7 @@ def profile_class(profile: str) -> DeviceClass:
     name = re.sub(r"[^a-z0-9]", "-", profile)
     expression = f"{_of_driver()} && {_is('type', 'mig')} && {_is('profile', profile)}"
     resource = f"nvidia.com/mig-{re.sub('[+-]', '.', profile)}"
-    return _class(f"mig-{name}.{DRIVER}", expression, resource)
+    return _class(f"mig-{name}.{NVIDIA_DRIVER}", expression, resource)
 
 
 def _class(name: str, expression: str, resource: str | None) -> DeviceClass:
@@ -58,11 +58,11 @@ def _class(name: str, expression: str, resource: str | None) -> DeviceClass:
 
 
 def _of_driver() -> str:
-    return f"device.driver == '{DRIVER}'"
+    return f"device.driver == '{NVIDIA_DRIVER}'"
 
 
 def _is(attribute: str, value: str) -> str:
-    return f"device.attributes['{DRIVER}'].{attribute} == '{value}'"
+    return f"device.attributes['{NVIDIA_DRIVER}'].{attribute} == '{value}'"
 
 
 def _profile(device: Device) -> str:

@@ -107,14 +107,11 @@ def _exact(request: _Document) -> _Document:
 
 _DEVICES = _in_each("spec", "devices")
 _REQUESTS = _in_each("spec", "devices", "requests")
-_TEMPLATE_REQUESTS = _in_each("spec", "spec", "devices", "requests")
 _WRITERS: Mapping[tuple[str, str], Callable[[_Document], _Document]] = {
     ("v1beta1", "ResourceSlice"): _DEVICES(_wrapped),
     ("v1beta1", "ResourceClaim"): _REQUESTS(_flat),
-    ("v1beta1", "ResourceClaimTemplate"): _TEMPLATE_REQUESTS(_flat),
 }
 _READERS: Mapping[tuple[str, str], Callable[[_Document], _Document]] = {
     ("v1beta1", "ResourceSlice"): _DEVICES(_unwrapped),
     ("v1beta1", "ResourceClaim"): _REQUESTS(_exact),
-    ("v1beta1", "ResourceClaimTemplate"): _TEMPLATE_REQUESTS(_exact),
 }

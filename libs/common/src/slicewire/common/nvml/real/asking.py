@@ -11,6 +11,7 @@ from slicewire.common.nvml.facts import Unseen
 from slicewire.common.nvml.refusal import NvmlCode
 
 T = TypeVar("T")
+_WHOLE_GPU = 0xFFFFFFFF
 _CODES = {
     pynvml.NVML_ERROR_UNINITIALIZED: NvmlCode.DRIVER_AWAY,
     pynvml.NVML_ERROR_INVALID_ARGUMENT: NvmlCode.INVALID_ARGUMENT,
@@ -98,6 +99,11 @@ class Parts:
             if said not in self._unread:  # asked for every MIG profile, say
                 self._unread.append(said)
             return None
+
+
+def part(number: int) -> int | None:
+    """The id of a GPU or compute instance; None where NVML means the whole GPU."""
+    return None if number == _WHOLE_GPU else number
 
 
 def text(value: bytes | str) -> str:

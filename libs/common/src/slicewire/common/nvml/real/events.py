@@ -9,6 +9,7 @@ from typing import Any
 import pynvml
 
 from slicewire.common.nvml.facts import Event, EventKind
+from slicewire.common.nvml.real.asking import part
 
 _HEARD = {
     pynvml.nvmlEventTypeXidCriticalError: EventKind.XID,
@@ -17,7 +18,6 @@ _HEARD = {
     pynvml.nvmlEventTypeGpuRecoveryAction: EventKind.RECOVERY,
     pynvml.nvmlEventMigConfigChange: EventKind.CHANGED,
 }
-_WHOLE_GPU = 0xFFFFFFFF
 _MOST_EVENTS = 64
 
 
@@ -78,10 +78,6 @@ def _event(found: Any) -> Event:
         kind,
         gpu,
         found.eventData if kind is EventKind.XID else 0,
-        _part(found.gpuInstanceId),
-        _part(found.computeInstanceId),
+        part(found.gpuInstanceId),
+        part(found.computeInstanceId),
     )
-
-
-def _part(number: int) -> int | None:
-    return None if number == _WHOLE_GPU else number

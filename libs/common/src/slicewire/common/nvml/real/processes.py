@@ -7,9 +7,7 @@ from typing import Any
 import pynvml
 
 from slicewire.common.nvml.facts import Process
-from slicewire.common.nvml.real.asking import ask_if_there_is
-
-_WHOLE_GPU = 0xFFFFFFFF
+from slicewire.common.nvml.real.asking import ask_if_there_is, part
 
 
 def processes(handle: object) -> tuple[Process, ...]:
@@ -24,10 +22,6 @@ def _process(told: Any) -> Process:
     return Process(
         pid=told.pid,
         memory_bytes=told.usedGpuMemory,
-        gpu_instance=_part(told.gpuInstanceId),
-        compute_instance=_part(told.computeInstanceId),
+        gpu_instance=part(told.gpuInstanceId),
+        compute_instance=part(told.computeInstanceId),
     )
-
-
-def _part(number: int) -> int | None:
-    return None if number == _WHOLE_GPU else number

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from slicewire.common.nvml.simulated.planting import keep_only, link, say
 from slicewire.common.nvml.simulated.profiles import MODELS
-from slicewire.common.nvml.simulated.state import SimulatedGpu
+from slicewire.common.nvml.simulated.state import NVIDIA, VFIO, SimulatedGpu
 
-DRIVERS = ("nvidia", "vfio-pci")
+DRIVERS = (NVIDIA, VFIO)
 _NVIDIA = "0x10de"
 _3D_CONTROLLER = "0x030200"
 _MIB = 1 << 20

@@ -131,7 +131,7 @@ def _lacking(gpu: SimulatedGpu, wanted: MigProfile, placement: Placement) -> str
             there = instance.placement
             return (
                 f"{wanted.name} at memory slice {placement.start}: GPU instance {instance.id} has"
-                f" {there.start} to {there.start + there.size - 1}"
+                f" {there.start} to {there.end - 1}"
             )
     profiles = {profile.id: profile for profile in MODELS[gpu.model].mig_profiles}
     there_are = [profiles[instance.profile_id] for instance in gpu.instances]

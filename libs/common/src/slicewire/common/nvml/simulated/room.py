@@ -29,8 +29,8 @@ from slicewire.common.nvml.refusal import NvmlCode, NvmlRefused
 from slicewire.common.nvml.simulated import cutting
 from slicewire.common.nvml.simulated.binding import as_bound
 from slicewire.common.nvml.simulated.profiles import MODELS
-from slicewire.common.nvml.simulated.seeing import NVIDIA, code_of, seen
-from slicewire.common.nvml.simulated.state import BadState, NodeState, SimulatedGpu
+from slicewire.common.nvml.simulated.seeing import code_of, seen
+from slicewire.common.nvml.simulated.state import NVIDIA, BadState, NodeState, SimulatedGpu
 from slicewire.common.nvml.simulated.statefile import Signature, StateFile
 from slicewire.common.nvml.simulated.tree import plant, plant_cuts
 from slicewire.common.nvml.simulated.watching import FolderWatch, Watch

@@ -10,9 +10,7 @@ from slicewire.common.nvml.simulated.board import links, module
 from slicewire.common.nvml.simulated.cutting import filled
 from slicewire.common.nvml.simulated.faults import LOST
 from slicewire.common.nvml.simulated.profiles import MODELS, Model
-from slicewire.common.nvml.simulated.state import NodeState, SimulatedGpu
-
-NVIDIA = "nvidia"
+from slicewire.common.nvml.simulated.state import NVIDIA, NodeState, SimulatedGpu
 
 
 def seen(state: NodeState) -> NodeFacts | NvmlAbsent:

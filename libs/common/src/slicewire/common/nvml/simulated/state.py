@@ -16,6 +16,8 @@ from slicewire.common.nvml.partitions import GpuInstance
 from slicewire.common.nvml.simulated.board import MOST_GPUS, slot
 from slicewire.common.nvml.simulated.profiles import MODELS
 
+NVIDIA, VFIO = "nvidia", "vfio-pci"
+"""The kernel drivers that a GPU may have."""
 _NAMESPACE = uuid.UUID("5b6f3a7e-6a53-5d0e-9a51-2f6d0f6c1c55")
 """Makes UUIDs from node name and position, so that a node keeps its own and no other node has them."""
 
@@ -41,7 +43,7 @@ class SimulatedGpu(
     numa_node: int
     fault: str = ""
     """What NVML answers instead of the GPU's facts; empty when it is well."""
-    kernel_driver: str = "nvidia"
+    kernel_driver: str = NVIDIA
     """Who has it in the kernel: `nvidia`, or NVML does not see it; `vfio-pci`; empty for none."""
     mig_enabled: bool = False
     mig_pending: bool | None = None

@@ -14,7 +14,7 @@ from slicewire.common.nvml.simulated.bus import plant_bus
 from slicewire.common.nvml.simulated.capabilities import plant_capabilities
 from slicewire.common.nvml.simulated.devnodes import plant_nodes
 from slicewire.common.nvml.simulated.planting import keep_only, link, say
-from slicewire.common.nvml.simulated.state import NodeState, SimulatedGpu
+from slicewire.common.nvml.simulated.state import NVIDIA, VFIO, NodeState, SimulatedGpu
 
 _LIBRARIES = (
     "libcuda",
@@ -42,7 +42,7 @@ _MPS_CONTROL = f"#!/bin/sh\nexec '{sys.executable}' -I -S '{mpscontrol.__file__}
 def plant(directory: Path, state: NodeState) -> None:
     """Make `sys/`, `proc/` and `root/` here say what the state says, and nothing else."""
     driven = _driven(state)
-    passed_through = tuple(gpu for gpu in state.gpus if gpu.kernel_driver == "vfio-pci")
+    passed_through = tuple(gpu for gpu in state.gpus if gpu.kernel_driver == VFIO)
     plant_bus(directory / "sys", state.gpus)
     _plant_vfio_names(directory / "sys/bus/pci/devices", state.gpus)
     plant_capabilities(directory / "proc", driven)
@@ -58,7 +58,7 @@ def plant_cuts(directory: Path, state: NodeState) -> None:
 
 
 def _driven(state: NodeState) -> tuple[SimulatedGpu, ...]:
-    return tuple(gpu for gpu in state.gpus if gpu.kernel_driver == "nvidia")
+    return tuple(gpu for gpu in state.gpus if gpu.kernel_driver == NVIDIA)
 
 
 def _plant_vfio_names(devices: Path, gpus: tuple[SimulatedGpu, ...]) -> None:
@@ -66,7 +66,7 @@ def _plant_vfio_names(devices: Path, gpus: tuple[SimulatedGpu, ...]) -> None:
     for gpu in gpus:
         names = devices / gpu.pci_bus_id / "vfio-dev"
         names.mkdir(exist_ok=True)
-        wanted = {f"vfio{gpu.minor}"} if gpu.kernel_driver == "vfio-pci" else set[str]()
+        wanted = {f"vfio{gpu.minor}"} if gpu.kernel_driver == VFIO else set[str]()
         keep_only(names, wanted)
         for name in wanted:
             (names / name).mkdir(exist_ok=True)

@@ -15,6 +15,7 @@ from slicewire.allocator.core.cel.environment import Environment
 from slicewire.allocator.core.cel.faults import Rejected
 from slicewire.allocator.core.cel.functions import overloads_of
 from slicewire.allocator.core.cel.overload import Overload
+from slicewire.allocator.core.cel.ranging import variable_types
 from slicewire.allocator.core.cel.resolve import complaint, resolved
 from slicewire.allocator.core.cel.syntax import (
     Bind,
@@ -218,31 +219,14 @@ class _Checker:
     def fold(self, node: Fold) -> Type:
         source = self._unifier.resolved(self.check(node.source))
         before = self._scope
-        self._scope = before | dict(zip(node.variables, self._variable_types(node, source), strict=True))
+        kinds = variable_types(self._unifier, node, source)
+        self._scope = before | dict(zip(node.variables, kinds, strict=True))
         if node.keep is not None:
             self._expect(BOOL, self.check(node.keep), node.keep)
         body = self.check(node.body)
         first = self._scope[node.variables[0]]
         self._scope = before
         return self._fold_result(node, body, first)
-
-    def _variable_types(self, node: Fold, source: Type) -> tuple[Type, ...]:
-        pair = len(node.variables) == 2
-        match source.name:
-            case "list":
-                return (INT, source.parameters[0]) if pair else source.parameters
-            case "map":
-                return source.parameters if pair else source.parameters[:1]
-            case "dyn" | "error":
-                return (DYN,) * len(node.variables)
-        if not source.is_variable:
-            raise Rejected(
-                f"expression of type '{source}' cannot be range of a comprehension"
-                " (must be list, map, or dynamic)",
-                node.source.at,
-            )
-        self._unifier.accepts((DYN,), (source,))
-        return (DYN,) * len(node.variables)
 
     def _fold_result(self, node: Fold, body: Type, first: Type) -> Type:
         match node.kind:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from slicewire.allocator.core.packing.fullness import Fullness
 from slicewire.allocator.core.persistent import PersistentMap
+from slicewire.allocator.core.stock import each_bit
 from slicewire.common.model import NodeName
 
 
@@ -73,7 +74,4 @@ class Roster:
 
 def nodes_in(bits: int, nodes: Sequence[NodeName]) -> Iterator[NodeName]:
     """Those whose bits are set, in their order."""
-    while bits:
-        lowest = bits & -bits
-        yield nodes[lowest.bit_length() - 1]
-        bits ^= lowest
+    return (nodes[bit.bit_length() - 1] for bit in each_bit(bits))

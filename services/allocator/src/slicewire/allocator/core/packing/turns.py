@@ -56,7 +56,7 @@ def _look(snapshot: Snapshot, node: NodeName) -> Fullness:
     if not any(usage.dedicated or usage.shared for usage in own):
         return untouched(slices)
     stock = snapshot.stock(node, DEFAULT)
-    in_use = {pool.id: snapshot.usage(pool.id) for pool in stock.pools}
+    in_use = snapshot.usages(stock)
     if is_plain(stock, in_use):
         return of_whole(supply_of(stock, in_use, DEFAULT).free.bit_count())
     return fullness(stock, in_use)

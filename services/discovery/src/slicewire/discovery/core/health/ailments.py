@@ -31,6 +31,9 @@ class Ailment(StrEnum):
     """Its hardware slows it down because it is hot."""
 
 
+EVENTFUL = frozenset({Ailment.XID, Ailment.UNMONITORED})
+"""Known from an event: no look tells them, and a reset ends them."""
+
 TAINT_KEYS: Mapping[Ailment, str] = {
     Ailment.XID: "gpu.nvidia.com/xid",
     Ailment.LOST: "gpu.nvidia.com/gpu-lost",

@@ -12,15 +12,12 @@ import msgspec
 from slicewire.common.model import Device
 from slicewire.common.nvml.condition import RecoveryAction
 from slicewire.common.nvml.facts import Event, EventKind, NodeFacts, NvmlAbsent
-from slicewire.discovery.core.health.ailments import Ailment, ailing
+from slicewire.discovery.core.health.ailments import EVENTFUL, Ailment, ailing
 from slicewire.discovery.core.health.findings import Finding, Health
 from slicewire.discovery.core.health.rules import Effect, HealthRules, Recovery
 from slicewire.discovery.core.health.struck import instances_of, struck
 from slicewire.discovery.core.health.vitals import Life, Presence, Sight, Vital, followed, was_reset
 from slicewire.discovery.core.pci import PciGpu
-
-_EVENTFUL = frozenset({Ailment.XID, Ailment.UNMONITORED})
-"""Known from an event: no look tells them, and a reset ends them."""
 
 
 class Examination(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +77,7 @@ class _Course(msgspec.Struct, frozen=True):
         vital = next((vital for vital in self.health.vitals if vital.gpu == finding.gpu), None)
         if vital is None or self._instance_is_gone(finding):
             return None
-        if finding.ailment in _EVENTFUL:
+        if finding.ailment in EVENTFUL:
             return None if self._is_forgiven(finding, vital) else finding
         return self._as_judged(finding)
 
@@ -145,7 +142,7 @@ def _reset_since(before: Health, now: Health, *, everything: bool) -> frozenset[
 
 
 def _ended_by(reset: frozenset[str], finding: Finding) -> bool:
-    return finding.gpu in reset and finding.ailment in _EVENTFUL
+    return finding.gpu in reset and finding.ailment in EVENTFUL
 
 
 def _is_new(before: str, now: str) -> bool:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from slicewire.common.model import Device, DeviceTaint
-from slicewire.discovery.core.health.ailments import TAINT_KEYS, Ailment
+from slicewire.discovery.core.health.ailments import EVENTFUL, TAINT_KEYS, Ailment
 from slicewire.discovery.core.health.findings import Finding, Health
 from slicewire.discovery.core.health.places import owner, place
 from slicewire.discovery.core.health.rules import SEVERITY, Effect, HealthRules
@@ -76,7 +76,7 @@ def _found(gpu: str, devices: list[Device], now: int) -> Iterator[Finding]:
             gpu=gpu,
             value=taint.value,
             since=_seconds(taint.time_added, now),
-            quiet_since=now if ailment in {Ailment.XID, Ailment.UNMONITORED} else None,
+            quiet_since=now if ailment in EVENTFUL else None,
             devices=() if len(ill) == len(devices) else tuple(device.name for device in ill),
         )
 

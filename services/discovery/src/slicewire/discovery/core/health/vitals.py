@@ -17,8 +17,6 @@ from slicewire.common.nvml.facts import GpuFacts, NodeFacts
 from slicewire.common.nvml.refusal import NvmlCode
 from slicewire.discovery.core import pci
 
-_DRIVER = "nvidia"
-
 
 class Presence(StrEnum):
     HERE = "here"
@@ -111,6 +109,6 @@ def _presence(missing: Vital, sight: Sight) -> Presence:
         return Presence.LOST
     if missing.bus_id not in kernel_drivers:
         return Presence.GONE
-    if None in lost and kernel_drivers[missing.bus_id] == _DRIVER:
+    if None in lost and kernel_drivers[missing.bus_id] == pci.DRIVER:
         return Presence.LOST  # NVML no longer knows where the one it lost was
     return Presence.ELSEWHERE

@@ -22,7 +22,7 @@ from slicewire.node_prep.core.cdi.document import (
     spec_of,
 )
 from slicewire.node_prep.core.cdi.installation import NOTHING_ELSE, installation
-from slicewire.node_prep.core.cdi.names import KIND, claim_of, file_name, missing, plain, strays
+from slicewire.node_prep.core.cdi.names import KIND, claim_of, file_name, plain, strays
 from slicewire.node_prep.core.cdi.parts import Part, Passthrough, edits_of, part_of
 from slicewire.node_prep.core.driver import Driver, DriverAbsent
 from slicewire.node_prep.core.hardware import PlannedDevice
@@ -44,7 +44,6 @@ __all__ = [
     "device_id",
     "encode",
     "file_name",
-    "missing",
     "plain",
     "spec",
     "spec_of",

@@ -56,12 +56,6 @@ def claim_of(name: str) -> ClaimUID | None:
     return claim if file_name(claim) == name else None
 
 
-def missing(claims: Iterable[ClaimUID], present: Iterable[str]) -> frozenset[ClaimUID]:
-    """The claims that have no file among those present: a reboot takes them all."""
-    there = frozenset(present)
-    return frozenset(claim for claim in claims if file_name(claim) not in there)
-
-
 def strays(claims: Iterable[ClaimUID], present: Iterable[str]) -> frozenset[ClaimUID]:
     """The claims that have a file and should have none."""
     return frozenset(uid for uid in map(claim_of, present) if uid is not None) - frozenset(claims)

@@ -18,10 +18,11 @@ from slicewire.node_prep.core.config.kinds import (
     VfioIommu,
 )
 from slicewire.node_prep.core.config.reading import Configuration, read
-from slicewire.node_prep.core.config.rules import normalised
+from slicewire.node_prep.core.config.rules import MEBIBYTE, normalised
 
 __all__ = [
     "API_VERSION",
+    "MEBIBYTE",
     "BackendPolicy",
     "BadConfig",
     "Configuration",

@@ -25,10 +25,11 @@ from slicewire.node_prep.core.config.kinds import (
     VfioIommu,
 )
 
-_MEBIBYTE = 1 << 20
+MEBIBYTE = 1 << 20
 """The unit in which the MPS control daemon is told a limit."""
 _DEVICE_KEY = re.compile(r"0|[1-9]\d{0,3}|(GPU|MIG)-[A-Za-z0-9/-]+", re.ASCII)
 _HUNDRED_PERCENT = 100
+_MPS_IN_TURNS = BadConfig("sharing.mpsConfig: cannot use MpsConfig with the 'TimeSlicing' strategy")
 
 
 def normalised(config: DeviceConfig) -> DeviceConfig | BadConfig:
@@ -50,7 +51,7 @@ def _gpu_sharing(sharing: GpuSharing) -> GpuSharing | BadConfig:
     match sharing.strategy:
         case Strategy.TIME_SLICING:
             if sharing.mps_config is not None:
-                return BadConfig("sharing.mpsConfig: cannot use MpsConfig with the 'TimeSlicing' strategy")
+                return _MPS_IN_TURNS
             slicing = sharing.time_slicing_config or TimeSlicingConfig(interval=Interval.DEFAULT)
             bad = _interval(slicing.interval)
             return bad or GpuSharing(strategy=sharing.strategy, time_slicing_config=slicing)
@@ -70,7 +71,7 @@ def _mig_sharing(sharing: MigDeviceSharing) -> MigDeviceSharing | BadConfig:
     match sharing.strategy:
         case Strategy.TIME_SLICING:
             if sharing.mps_config is not None:
-                return BadConfig("sharing.mpsConfig: cannot use MpsConfig with the 'TimeSlicing' strategy")
+                return _MPS_IN_TURNS
             return sharing
         case Strategy.MPS:
             mps = sharing.mps_config or MpsConfig()
@@ -129,6 +130,6 @@ def _mps(mps: MpsConfig) -> BadConfig | None:
 
 
 def _limit(limit: Quantity, field: str) -> BadConfig | None:
-    if limit.value >= _MEBIBYTE:
+    if limit.value >= MEBIBYTE:
         return None
     return BadConfig(f"{field}: invalid limit: value set too low: {limit}, the least is 1Mi")
