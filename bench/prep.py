@@ -3,7 +3,8 @@
     make bench-prep      (BENCH_ROUNDS=20 for a shorter run)
 
 A `slicewire-node-prep` process with simulated GPUs, its journal and CDI files on disk, a nats-server
-that holds inventory and ledger, and a client that asks as a kubelet does share two cores. The partner
+that holds inventory and ledger, and a client that asks as a kubelet does share two cores. The state of
+the simulated GPUs is in memory where there is a file system for that: a GPU waits for no disk. The partner
 column is what NVIDIA's driver was measured at on the same machine; device time is in neither.
 """
 
@@ -15,10 +16,13 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Any
 
+import grpc
 import msgspec
 from rich.console import Console
 from rich.table import Table
@@ -36,7 +40,8 @@ from slicewire.common.model import (
 )
 from slicewire.common.nvml.facts import NodeFacts
 from slicewire.common.nvml.rooms import NvmlSettings, open_nvml
-from tests.kubelet.client import AskedClaim, Kubelet, Plugin
+from slicewire.node_prep.api import dra_v1_pb2
+from tests.kubelet.client import AskedClaim, Kubelet
 from tests.unit.node_prep.builders import DRIVER, a_device, a_result
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "100"))
@@ -47,6 +52,8 @@ _MIG_CLAIM = GPUS
 """Claims 0 to 7 hold a GPU each; this one holds half of the first, when the whole is not in use."""
 _MIG_DEVICE = "gpu-0-mig-3g40gb-9-0"
 _READY_SECONDS = 30
+_CALL_SECONDS = 45
+_MEMORY = "/dev/shm"
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,9 +72,9 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 class Node:
     """A `slicewire-node-prep` process and the folder it works in."""
 
-    def __init__(self, folder: Path, url: str) -> None:
+    def __init__(self, folder: Path, gpus: Path, url: str) -> None:
         self.registry_dir = folder / "registry"
-        self.state = folder / "gpus" / "state.json"
+        self.state = gpus / "state.json"
         self.pid = 0
         self._environ = {
             **os.environ,
@@ -131,11 +138,43 @@ def claim(number: int) -> AskedClaim:
     return AskedClaim(uid=f"00000000-0000-0000-0000-{number:012}", name=f"claim-{number}")
 
 
-async def _took(work: Awaitable[object]) -> float:
-    """Milliseconds."""
-    begun = time.perf_counter()
-    await work
-    return (time.perf_counter() - begun) * 1e3
+class Asking:
+    """A kubelet's question and its answer, and nothing else: what the client costs, node-prep has not."""
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        self._prepare = self._method(channel, "NodePrepareResources")
+        self._unprepare = self._method(channel, "NodeUnprepareResources")
+
+    def prepare(self, number: int) -> float:
+        """Milliseconds."""
+        return self._took(self._prepare, dra_v1_pb2.NodePrepareResourcesRequest, number)
+
+    def unprepare(self, number: int) -> float:
+        return self._took(self._unprepare, dra_v1_pb2.NodeUnprepareResourcesRequest, number)
+
+    def _method(self, channel: grpc.Channel, name: str) -> Any:
+        return channel.unary_unary(
+            f"/k8s.io.kubelet.pkg.apis.dra.v1.DRAPlugin/{name}",
+            request_serializer=lambda request: request.SerializeToString(),
+            response_deserializer=getattr(dra_v1_pb2, f"{name}Response").FromString,
+        )
+
+    def _took(self, ask: Any, request: Any, number: int) -> float:
+        asked = claim(number)
+        those = [dra_v1_pb2.Claim(namespace=asked.namespace, uid=asked.uid, name=asked.name)]
+        begun = time.perf_counter()
+        answered = ask(request(claims=those), timeout=_CALL_SECONDS)
+        took = (time.perf_counter() - begun) * 1e3
+        errors = {uid: one.error for uid, one in answered.claims.items()}
+        assert errors == {asked.uid: ""}, errors
+        return took
+
+
+@contextmanager
+def asking(socket: str) -> Iterator[Asking]:
+    with grpc.insecure_channel(f"unix:{socket}") as channel:
+        grpc.channel_ready_future(channel).result(_READY_SECONDS)
+        yield Asking(channel)
 
 
 class Times(msgspec.Struct, frozen=True):
@@ -143,30 +182,26 @@ class Times(msgspec.Struct, frozen=True):
     unprepare: list[float]
 
 
-async def one_after_the_other(plugin: Plugin, numbers: Sequence[int]) -> Times:
+def one_after_the_other(plugin: Asking, numbers: Sequence[int]) -> Times:
     times = Times([], [])
     for number in numbers:
-        times.prepare.append(await _took(plugin.prepared(claim(number))))
-        times.unprepare.append(await _took(_unprepared(plugin, number)))
+        times.prepare.append(plugin.prepare(number))
+        times.unprepare.append(plugin.unprepare(number))
     return times
 
 
-async def all_at_once(plugin: Plugin, rounds: int) -> Times:
+def all_at_once(plugin: Asking, rounds: int) -> Times:
     """Eight pods start at the same moment; each waits for its own claim."""
     times = Times([], [])
-    for _ in range(rounds):
-        times.prepare.extend(
-            await asyncio.gather(*(_took(plugin.prepared(claim(number))) for number in range(GPUS)))
-        )
-        times.unprepare.extend(
-            await asyncio.gather(*(_took(_unprepared(plugin, number)) for number in range(GPUS)))
-        )
+    with ThreadPoolExecutor(GPUS) as pods:
+        for _ in range(rounds):
+            times.prepare.extend(_at_once(pods, plugin.prepare))
+            times.unprepare.extend(_at_once(pods, plugin.unprepare))
     return times
 
 
-async def _unprepared(plugin: Plugin, number: int) -> None:
-    errors = await plugin.unprepare([claim(number)])
-    assert errors == {claim(number).uid: ""}, errors
+def _at_once(pods: ThreadPoolExecutor, ask: Callable[[int], float]) -> list[float]:
+    return list(pods.map(ask, range(GPUS)))
 
 
 def _percentile(times: Sequence[float], share: float) -> float:
@@ -183,13 +218,13 @@ def _rows(case: str, times: Sequence[float], aims: tuple[float, float], theirs: 
 
 
 async def measured() -> list[Row]:
-    with tempfile.TemporaryDirectory(prefix="sw-") as name:
+    with tempfile.TemporaryDirectory(prefix="sw-") as name, _in_memory() as gpus:
         folder = Path(name)
         async with (
             brokers.running(folder / "nats") as server,
             connected(server.url, name="bench", patience_seconds=10) as bus,
         ):
-            node = Node(folder, server.url)
+            node = Node(folder, gpus, server.url)
             inventory = PoolObserved(
                 node=NODE, driver=DRIVER, pool=POOL, generation=1, devices=tuple(node.devices())
             )
@@ -201,7 +236,15 @@ async def measured() -> list[Row]:
             await bus.tell(LEDGERS, LedgerWritten(node=NODE, driver=DRIVER, entries=entries))
             starts = [await _started(node) for _ in range(STARTS)]
             async with node.serving(), Kubelet(node.registry_dir).registered(DRIVER) as plugin:
-                return [*await _claims(plugin), *_process(starts, node.resident_mebibytes())]
+                claims = await asyncio.to_thread(_claims, plugin.info.endpoint)
+                return [*claims, *_process(starts, node.resident_mebibytes())]
+
+
+@contextmanager
+def _in_memory() -> Iterator[Path]:
+    place = _MEMORY if Path(_MEMORY).is_dir() else None
+    with tempfile.TemporaryDirectory(prefix="sw-", dir=place) as name:
+        yield Path(name)
 
 
 async def _started(node: Node) -> float:
@@ -209,11 +252,12 @@ async def _started(node: Node) -> float:
         return milliseconds
 
 
-async def _claims(plugin: Plugin) -> list[Row]:
-    await one_after_the_other(plugin, range(GPUS))  # what is asked for the first time is looked up
-    single = await one_after_the_other(plugin, [number % GPUS for number in range(ROUNDS)])
-    together = await all_at_once(plugin, max(1, ROUNDS // 4))
-    mig = await one_after_the_other(plugin, [_MIG_CLAIM] * max(1, ROUNDS // 4))
+def _claims(socket: str) -> list[Row]:
+    with asking(socket) as plugin:
+        one_after_the_other(plugin, range(GPUS))  # what is asked for the first time is looked up
+        single = one_after_the_other(plugin, [number % GPUS for number in range(ROUNDS)])
+        together = all_at_once(plugin, max(1, ROUNDS // 4))
+        mig = one_after_the_other(plugin, [_MIG_CLAIM] * max(1, ROUNDS // 4))
     return [
         *_rows("prepare a GPU", single.prepare, (4, 12), (9.6, 14.2, 17, 36)),
         *_rows("unprepare it", single.unprepare, (2, 8), (2.8, 5.4, 7, 24)),

@@ -1,7 +1,8 @@
 """One life of node-prep in a process of its own, which kills itself (kill -9) at a chosen moment.
 
 The moments are before and after everything that changes the node: every `do` and `undo` of every step,
-and every write of the journal. They are counted from 0, in the order in which they come.
+every write of the journal, and every operation on the disk (disk.py). They are counted from 0, in the order
+in which they come.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
+import threading
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -24,6 +27,7 @@ from slicewire.node_prep.files import Kept
 from slicewire.node_prep.journal import Journal
 from slicewire.node_prep.preparation import Preparation
 from tests.component.node_prep.harness import Disk, Service, Wanted
+from tests.faults.disk import operation
 from tests.faults.told import bus_of, facts_of
 from tests.unit.node_prep.builders import a_claim
 
@@ -36,16 +40,30 @@ class Doom:
     """Kills this process at moment number `at`; never, where that is None."""
 
     def __init__(self, folder: Path, at: int | None) -> None:
+        self._folder = folder
         self._at = at
         self._seen = (folder / MOMENTS).open("w")
         self._count = 0
+        self._counting = threading.Lock()
+        self._since: Path | None = None
+
+    def listen(self, since: Path | None = None) -> None:
+        """Until this process ends, operations on the disk are moments too, once this file is there."""
+        self._since = since
+        sys.addaudithook(self._audit)
 
     def reached(self, step: str, call: str, when: str) -> None:
-        self._seen.write(f"{step}\t{call}\t{when}\n")
-        self._seen.flush()
-        if self._count == self._at:
-            os.kill(os.getpid(), signal.SIGKILL)
-        self._count += 1
+        with self._counting:
+            self._seen.write(f"{step}\t{call}\t{when}\n")
+            self._seen.flush()
+            if self._count == self._at:
+                os.kill(os.getpid(), signal.SIGKILL)
+            self._count += 1
+
+    def _audit(self, event: str, args: tuple[Any, ...]) -> None:
+        found = operation(self._folder, event, args)
+        if found is not None and (self._since is None or self._since.exists()):
+            self.reached(*found, "before")
 
 
 class DoomedExecutor:
@@ -85,7 +103,11 @@ class DoomedJournal(Journal):
 
 def live(folder: Path, at: int | None, *, to_the_end: bool = True) -> None:
     """Start, prepare the claim, unprepare it (unless not `to_the_end`), and stop; as far as it comes."""
-    asyncio.run(_live(folder, Doom(folder, at), to_the_end))
+    doom = Doom(folder, at)
+    with closing(Disk(folder).open_nvml()) as nvml:
+        nvml.look()  # a simulated node is painted once, before anything is counted
+    doom.listen()
+    asyncio.run(_live(folder, doom, to_the_end))
 
 
 async def _live(folder: Path, doom: Doom, to_the_end: bool) -> None:

@@ -15,11 +15,8 @@ from tests.faults.matrix import CLEAN, Trial, matrix
 class Forgetful(Trial):
     """Whose processes lose their journal when they die."""
 
-    def _copy(self, source: str, name: str) -> Path:
-        made = super()._copy(source, name)
-        if source.startswith("killed"):
-            shutil.rmtree(made / "plugin", ignore_errors=True)
-        return made
+    def _left(self, folder: Path) -> None:
+        shutil.rmtree(folder / "plugin", ignore_errors=True)
 
 
 @pytest.mark.slow

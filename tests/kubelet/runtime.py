@@ -13,6 +13,7 @@ from typing import Any
 
 import jsonschema
 import msgspec
+import yaml
 
 _SCHEMA = json.loads((Path(__file__).parent / "cdi.schema.json").read_text())
 _VALIDATOR = jsonschema.Draft202012Validator(_SCHEMA)
@@ -63,11 +64,11 @@ def container(ids: Sequence[str], cdi_dir: Path) -> Container:
 
 
 def _loaded(cdi_dir: Path) -> Iterable[Mapping[str, Any]]:
-    for path in sorted(cdi_dir.glob("*.json")):
+    for path in sorted((*cdi_dir.glob("*.json"), *cdi_dir.glob("*.yaml"))):
         try:
-            spec = json.loads(path.read_text())
+            spec = yaml.safe_load(path.read_text())
             check(spec)
-        except (BadSpec, json.JSONDecodeError):
+        except (BadSpec, yaml.YAMLError):
             continue
         yield spec
 

@@ -101,10 +101,10 @@ class Disk:
 
     @property
     def entries(self) -> dict[str, Any]:
-        """The checkpoint's claims, as any JSON tool reads them."""
-        document = json.loads(self.checkpoint.read_bytes())
-        assert isinstance(document, dict)
-        return dict(document["claims"])
+        """The checkpoint's claims, as any JSON tool reads them: a later line counts."""
+        lines = [json.loads(line) for line in self.checkpoint.read_bytes().splitlines()]
+        claims = {uid: entry for line in lines for uid, entry in line["claims"].items()}
+        return {uid: entry for uid, entry in claims.items() if entry is not None}
 
     def open_nvml(self) -> NvmlControl:
         return open_nvml(NvmlSettings(room="simulated", state=str(self.state), gpus=GPUS, node=NODE))

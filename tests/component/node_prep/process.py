@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -45,8 +45,11 @@ class Process:
 
 
 @asynccontextmanager
-async def started(disk: Disk, nats_url: str, **settings: str) -> AsyncIterator[Process]:
-    """Settings beyond those of this node's disk are given without their prefix."""
+async def started(
+    disk: Disk, nats_url: str, command: Sequence[str] = ("slicewire.node_prep",), **settings: str
+) -> AsyncIterator[Process]:
+    """`command` is a module and its arguments. Settings beyond those of this node's disk are given without
+    their prefix."""
     given = {
         "NATS_URL": nats_url,
         "NODE_NAME": NODE,
@@ -59,7 +62,7 @@ async def started(disk: Disk, nats_url: str, **settings: str) -> AsyncIterator[P
     } | settings
     environment = {f"SLICEWIRE_{name}": value for name, value in given.items()}
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "slicewire.node_prep"),
+        *(sys.executable, "-m", *command),
         env={name: value for name, value in os.environ.items() if not name.startswith("SLICEWIRE_")}
         | environment,
         stderr=asyncio.subprocess.PIPE,

@@ -7,13 +7,14 @@ from contextlib import asynccontextmanager, nullcontext
 
 import pytest
 
-from slicewire.common.model import ClaimUID, Device
+from slicewire.common.model import ClaimUID, Device, DeviceAllocationConfiguration
 from slicewire.common.nvml.facts import TimeSlice
 from slicewire.node_prep import files
 from slicewire.node_prep.allocations import Allocations
 from slicewire.node_prep.core.cdi import file_name
 from slicewire.node_prep.core.entry import Asker
 from slicewire.node_prep.core.lifecycle import State
+from slicewire.node_prep.executors import Executors
 from slicewire.node_prep.hearing import Hearing, Picture
 from slicewire.node_prep.leftovers import ABANDONED_AFTER_SECONDS, Leftovers
 from slicewire.node_prep.service import NodePrep
@@ -36,8 +37,10 @@ class Clock:
 class Told(Hearing):
     """What the bus would say, said by the test."""
 
-    def say(self, *devices: Device, held: bool) -> None:
-        allocation = an_allocation(*(a_result(device.name) for device in devices))
+    def say(
+        self, *devices: Device, held: bool, config: tuple[DeviceAllocationConfiguration, ...] = ()
+    ) -> None:
+        allocation = an_allocation(*(a_result(device.name) for device in devices), config=config)
         node = a_node(*devices, allocations={UID: allocation} if held else {})
         self._picture = Picture(node)
 
@@ -53,9 +56,11 @@ def hearing() -> Told:
 
 
 @asynccontextmanager
-async def looked_for(node: Workbench, hearing: Told, clock: Clock) -> AsyncIterator[Leftovers]:
+async def looked_for(
+    node: Workbench, hearing: Told, clock: Clock, table: Executors | None = None
+) -> AsyncIterator[Leftovers]:
     """By the next process."""
-    node.preparation = node.another()
+    node.preparation = node.another(table)
     allocations = Allocations(hearing, wait_seconds=0)
     node_prep = NodePrep(hearing, node.preparation, Turns(node.folder / "plugin"), allocations)
     async with node_prep.working():

@@ -130,7 +130,7 @@ async def test_a_kernel_that_does_not_take_the_driver_off_in_time_is_not_waited_
     link.symlink_to(driver)
     machines.serve(Patience(free_seconds=0, unbind_seconds=0.05, pause_seconds=0.001))
     assert await machines.node.prepare(machines.device()) == PrepareRefusal(
-        Why.BUSY, f"kernel driver nvidia has {PLACE} still, or again"
+        Why.BUSY, f"the kernel is still taking a driver off {PLACE}"
     )
     assert machines.node.state_of() is State.UNDOING
     refusal = await machines.node.preparation.remove(a_claim().uid)

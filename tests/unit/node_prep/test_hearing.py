@@ -29,6 +29,7 @@ from tests.unit.node_prep.builders import DRIVER, NODE, POOL, a_claim, a_gpu, a_
 
 UID = ClaimUID("claim-1")
 CLAIM = ClaimRef(uid=UID, namespace=Namespace("default"), name=ClaimName("named-claim-1"))
+MOMENT_SECONDS, SOON_SECONDS = 0.005, 10.0
 NOTHING = Picture(Node(name=NODE, driver=DRIVER))
 TRACE = TraceParent("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
 
@@ -91,3 +92,20 @@ async def test_changes_that_come_together_are_one() -> None:
         await hearing.changed()
     assert await waiting == 3
     assert await hearing.next_changes(3, at_most_seconds=0.0) == 3
+
+
+async def test_changes_are_told_once_nobody_waits_for_an_answer() -> None:
+    hearing = Hearing(NODE, DRIVER)
+    waiting = asyncio.ensure_future(hearing.next_changes(0))
+    with hearing.asked():
+        await hearing.changed()
+        done, _ = await asyncio.wait([waiting], timeout=2 * MOMENT_SECONDS)
+        assert not done
+    assert await waiting == 1
+
+
+async def test_changes_are_told_although_somebody_waits_for_long() -> None:
+    hearing = Hearing(NODE, DRIVER)
+    with hearing.asked():
+        await hearing.changed()
+        assert await asyncio.wait_for(hearing.next_changes(0), SOON_SECONDS) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -88,10 +89,55 @@ def test_many_changes_at_once_are_all_kept_by_one_write(tmp_path: Path) -> None:
 def test_what_a_power_cut_may_take_is_written_again_where_it_must_last(tmp_path: Path) -> None:
     journal = SlowJournal(tmp_path / "checkpoint.json")
     journal.may_write.set()
-    journal.note(lambda now: now.with_reserved(a_plan(), Asker.BUS, TraceParent("")))
+    reserve(journal, 0)
+    journal.writes = 0
+    journal.note(lambda now: now.with_undoing(uid(0)))
     for kept in (Kept.OLD_OR_NEW, Kept.OLD_OR_NEW, Kept.THROUGH_A_POWER_CUT, Kept.OLD_OR_NEW):
         journal.flush(kept)
     assert journal.writes == 2
+    assert on_disk(tmp_path / "checkpoint.json") == journal.checkpoint
+
+
+def test_each_write_adds_a_line_with_what_has_changed(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.json"
+    journal = Journal(path)
+    for number in range(3):
+        reserve(journal, number)
+    journal.record(uid(0), lambda now: now.with_undoing(uid(0)))
+    journal.record(uid(0), lambda now: now.without(uid(0)))
+    lines = [json.loads(line)["claims"] for line in path.read_bytes().splitlines()]
+    assert [list(claims) for claims in lines] == [[uid(0)], [uid(1)], [uid(2)], [uid(0)], [uid(0)]]
+    assert lines[-1] == {uid(0): None}
+    assert on_disk(path) == journal.checkpoint
+    assert list(journal.checkpoint.entries) == [uid(1), uid(2)]
+
+
+def test_what_another_has_written_meanwhile_is_recalled_and_then_replaced(tmp_path: Path) -> None:
+    """Two instances take turns: whoever has one reads what the other has left."""
+    path = tmp_path / "checkpoint.json"
+    one, other = Journal(path), Journal(path)
+    reserve(one, 0)
+    other.recall()
+    reserve(other, 1)
+    one.recall()
+    reserve(one, 2)
+    reserve(one, 3)
+    assert on_disk(path) == one.checkpoint
+    assert list(one.checkpoint.entries) == [uid(0), uid(1), uid(2), uid(3)]
+
+
+@pytest.mark.parametrize("torn", [b'{"version":2,"claims":{"claim-0":', b"\x00" * 64], ids=["half", "zeros"])
+def test_a_line_half_written_counts_for_nothing_and_is_not_added_to(tmp_path: Path, torn: bytes) -> None:
+    path = tmp_path / "checkpoint.json"
+    first, second = Journal(path), Journal(path)
+    reserve(first, 0)
+    with path.open("ab") as file:
+        file.write(torn)
+    second.recall()
+    assert second.checkpoint == first.checkpoint
+    reserve(second, 1)
+    assert on_disk(path) == second.checkpoint
+    assert list(second.checkpoint.entries) == [uid(0), uid(1)]
 
 
 def test_a_change_counts_before_it_is_on_the_disk(tmp_path: Path) -> None:

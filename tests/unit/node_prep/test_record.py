@@ -15,11 +15,12 @@ from slicewire.node_prep.core.config import GpuConfig, GpuSharing, MpsConfig
 from slicewire.node_prep.core.entry import Asker, Progress, Stage
 from slicewire.node_prep.core.hardware import Partition, PlannedDevice, Share
 from slicewire.node_prep.core.plan import PreparePlan
-from slicewire.node_prep.core.record import Corrupt, Recalled, decode, encode
+from slicewire.node_prep.core.record import Corrupt, Recalled, decode, encode, encode_changes
 from slicewire.node_prep.core.steps import CreateGpuInstance, Step
 from tests.unit.node_prep.builders import POOL, TRACE, a_claim, prepared, reserved, uuid_of
 
 ONE, TWO = ClaimUID("claim-1"), ClaimUID("claim-2")
+FIRST = reserved(0, uid=ONE, on=Checkpoint(boot="b"))
 
 
 def written(checkpoint: Checkpoint) -> dict[str, Any]:
@@ -120,3 +121,40 @@ def test_what_is_no_checkpoint_is_corrupt_with_the_reason(data: bytes, said: str
     found = decode(data)
     assert isinstance(found, Corrupt)
     assert said in found.reason
+
+
+def test_a_checkpoint_and_what_has_changed_since_are_the_checkpoint_after() -> None:
+    before = reserved(1, uid=TWO, on=FIRST)
+    after = prepared(before, ONE).with_undoing(TWO).without(TWO)
+    lines = b"\n".join((encode(before), encode_changes(before, after), b""))
+    assert decode(lines) == Recalled(after, {})
+
+
+def test_no_change_is_no_line() -> None:
+    checkpoint = FIRST
+    assert encode_changes(checkpoint, checkpoint) == b""
+
+
+def test_a_line_has_only_the_claims_that_have_changed() -> None:
+    before = FIRST
+    line = json.loads(encode_changes(before, reserved(1, uid=TWO, on=before)))
+    assert list(line["claims"]) == [TWO]
+
+
+def test_a_line_that_cannot_be_read_costs_itself_and_those_after_it() -> None:
+    first = FIRST
+    second = reserved(1, uid=TWO, on=first)
+    line = encode_changes(first, second)
+    found = decode(b"\n".join((encode(first), b"{", line)))
+    assert isinstance(found, Recalled)
+    assert found.checkpoint == first
+    assert found.torn.startswith("line 2: ")
+
+
+def test_a_later_line_with_an_entry_that_cannot_be_read_costs_that_entry() -> None:
+    first = reserved(1, uid=TWO, on=FIRST)
+    found = decode(encode(first) + b'\n{"version":2,"bootID":"b","claims":{"claim-1":{"state":"Lost"}}}\n')
+    assert isinstance(found, Recalled)
+    assert list(found.checkpoint.entries) == [TWO]
+    assert list(found.unreadable) == [ONE]
+    assert found.torn == ""

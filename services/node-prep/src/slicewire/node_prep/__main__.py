@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from slicewire.common import health, logs, running, telemetry
-from slicewire.common.bus.nats import connected
+from slicewire.common.bus.joining import joined
 from slicewire.common.model import NodeName
 from slicewire.common.nvml.port import NvmlControl
 from slicewire.common.nvml.rooms import open_nvml
@@ -27,6 +27,7 @@ from slicewire.node_prep.executors import Handover, Patience, executors, handove
 from slicewire.node_prep.hearing import Hearing
 from slicewire.node_prep.journal import CHECKPOINT_FILE, Journal
 from slicewire.node_prep.metadatafiles import MetadataFiles
+from slicewire.node_prep.metrics import PART as MEASURED
 from slicewire.node_prep.mpsoffer import mps_here
 from slicewire.node_prep.preparation import Preparation
 from slicewire.node_prep.service import NodePrep
@@ -44,15 +45,14 @@ async def serve() -> None:
     settings = from_environ(Settings, PART, os.environ)
     logs.start(settings.log_level, settings.log_format)
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_AT_ONCE, "node-prep"))
-    name = f"node-prep-{settings.node_name}"
-    connect = partial(connected, settings.nats_url, name=name, credentials=settings.nats_credentials)
-    with telemetry.exporting("node-prep", settings.node_name, settings.otlp_endpoint):
+    connect = partial(joined, settings, f"node-prep-{settings.node_name}")
+    with telemetry.exporting("node-prep", settings.node_name, settings.otlp_endpoint, settings.trace_sample):
         await (_serve_many if settings.nodes else _serve_one)(settings, connect)
 
 
 async def _serve_many(settings: Settings, connect: many.Connect) -> None:
     fleet = many.Fleet(settings, _without_kubelet)
-    with health.serving(settings.health_port, fleet.is_ready):
+    with health.serving(settings.health_port, fleet.is_ready, MEASURED):
         await fleet.run(connect)
 
 
@@ -70,7 +70,7 @@ async def _serve_one(settings: Settings, connect: many.Connect) -> None:
             parts.node_prep, HealthWatch(parts.hearing), parts.upkeep.is_ready, settings.grpc_probe_port
         )
         doors = kubelet.serving(asked, settings.driver, sockets) if settings.kubelet else nullcontext()
-        with health.serving(settings.health_port, parts.upkeep.is_ready):
+        with health.serving(settings.health_port, parts.upkeep.is_ready, MEASURED):
             await parts.upkeep.run(connect, parts.node_prep.answering(doors))
 
 

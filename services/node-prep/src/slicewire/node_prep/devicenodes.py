@@ -1,7 +1,10 @@
 """What the kernel shows of a node's devices: nodes under /dev, VFIO groups, the capabilities of partitions.
 
-It reads and never interprets. All of it blocks: call it in a thread.
+It reads and never interprets. All of it blocks: call it in a thread. It is done for every claim, so paths
+are text here: a `Path` costs more than what is asked of it.
 """
+
+# ruff: noqa: PTH110, PTH114, PTH115, PTH116, PTH208 - paths are text here
 
 from __future__ import annotations
 
@@ -20,6 +23,8 @@ _NOT_THERE = (FileNotFoundError, NotADirectoryError)
 _FOLDERS = (("/dev", ("nvidia", "iommu")), ("/dev/vfio", ("",)), ("/dev/vfio/devices", ("",)))
 """And how the names of our nodes begin in each."""
 _NVIDIA = "0x10de"
+_BY_PATH = "/dev/dri/by-path"
+_DISPLAY_LINK = re.compile(r"pci-(.*)-[^-]*")
 _MAJOR_OF_CAPABILITIES = re.compile(r"^\s*(\d+)\s+nvidia-caps$", re.MULTILINE)
 _CAPABILITIES = "proc/driver/nvidia/capabilities"
 _ACCESS = re.compile(r"^(DeviceFileMinor|DeviceFileMode):\s*(\d+)\s*$", re.MULTILINE)
@@ -27,12 +32,12 @@ _ACCESS = re.compile(r"^(DeviceFileMinor|DeviceFileMode):\s*(\d+)\s*$", re.MULTI
 
 def dev_root(driver_root: Path, host_root: Path) -> Path:
     """A driver that is installed by a container has a /dev of its own; another uses the host's."""
-    return driver_root if (driver_root / _CONTROL_NODE).exists() else host_root
+    return driver_root if os.path.exists(f"{driver_root}/{_CONTROL_NODE}") else host_root
 
 
 def nodes(root: Path, on_host: str) -> dict[str, DeviceNode]:
     """By path, as a container has it."""
-    return {known_as: node(known_as, Path(f"{root}{known_as}"), on_host) for known_as in _names(str(root))}
+    return {known_as: node(known_as, f"{root}{known_as}", on_host) for known_as in _names(str(root))}
 
 
 def _names(root: str) -> Iterator[str]:
@@ -42,8 +47,8 @@ def _names(root: str) -> Iterator[str]:
             yield from (f"{folder}/{name}" for name in sorted(names))
 
 
-def node(known_as: str, path: Path, on_host: str) -> DeviceNode:
-    status = path.stat()
+def node(known_as: str, path: str, on_host: str) -> DeviceNode:
+    status = os.stat(path)
     host_path = f"{on_host.rstrip('/')}{known_as}"
     if not stat.S_ISCHR(status.st_mode):
         return DeviceNode(known_as, host_path=host_path)
@@ -54,23 +59,31 @@ def node(known_as: str, path: Path, on_host: str) -> DeviceNode:
 def display_nodes(root: Path, sysfs: Path, on_host: str) -> dict[str, tuple[DeviceNode, ...]]:
     """By PCI bus id."""
     found: dict[str, tuple[DeviceNode, ...]] = {}
-    for path in sorted((sysfs / "sys/bus/pci/devices").glob("*/drm/*")):
-        at = root / "dev/dri" / path.name
-        if at.exists():
-            bus_id = path.parent.parent.name
-            found[bus_id] = (*found.get(bus_id, ()), node(f"/dev/dri/{path.name}", at, on_host))
+    devices = f"{sysfs}/sys/bus/pci/devices"
+    for bus_id in _inside(devices):
+        for name in _inside(f"{devices}/{bus_id}/drm"):
+            at = f"{root}/dev/dri/{name}"
+            if os.path.exists(at):
+                found[bus_id] = (*found.get(bus_id, ()), node(f"/dev/dri/{name}", at, on_host))
     return found
 
 
 def display_links(root: Path) -> dict[str, tuple[tuple[str, str], ...]]:
     """By PCI bus id: path and target, such as `/dev/dri/by-path/pci-0000:1a:00.0-card` and `../card0`."""
     found: dict[str, tuple[tuple[str, str], ...]] = {}
-    for path in sorted((root / "dev/dri/by-path").glob("pci-*-*")):
-        if path.is_symlink():
-            bus_id = path.name.removeprefix("pci-").rpartition("-")[0]
-            link = (f"/{path.relative_to(root)}", str(path.readlink()))
-            found[bus_id] = (*found.get(bus_id, ()), link)
+    for name in _inside(f"{root}{_BY_PATH}"):
+        named, at = _DISPLAY_LINK.fullmatch(name), f"{root}{_BY_PATH}/{name}"
+        if named and os.path.islink(at):
+            link = (f"{_BY_PATH}/{name}", os.readlink(at))
+            found[named[1]] = (*found.get(named[1], ()), link)
     return found
+
+
+def _inside(folder: str) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except _NOT_THERE:
+        return []
 
 
 def vfio(sysfs: Path) -> dict[str, VfioDevice]:

@@ -6,10 +6,11 @@ write elsewhere. All of it blocks: call it in a thread. It knows nothing of what
 
 from __future__ import annotations
 
+import itertools
 import os
+import secrets
 import shutil
 import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from enum import Enum
@@ -21,6 +22,9 @@ _SUFFIX = ".tmp"
 READABLE_BY_ALL = 0o644
 """For what others than us read: container runtimes, containers, programs of the driver."""
 _SHARED = 0o1777
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_OURS, _NUMBERS = secrets.token_hex(8), itertools.count()
+"""What tells the files that we write now from those of other processes, and from each other."""
 _NOT_THERE = (FileNotFoundError, NotADirectoryError)
 
 
@@ -28,7 +32,7 @@ class Kept(Enum):
     """How well a file is kept that was written; all of them outlive the process."""
 
     UNTIL_A_POWER_CUT = "made again after one"
-    OLD_OR_NEW = "a power cut may bring the old file back, whole"
+    OLD_OR_NEW = "a power cut may bring back what was there before, whole"
     THROUGH_A_POWER_CUT = "still there after one"
 
 
@@ -37,33 +41,48 @@ class DiskFault(Exception):
 
 
 def read(path: Path) -> bytes | None:
-    """None where there is no such file. Raises `DiskFault`."""
-    with _mapped("reading", path):
+    """None where there is no such file. What is no file, or a link, is not ours, and a pipe would be waited
+    for. Raises `DiskFault`."""
+    with mapped("reading", path):
         try:
-            return path.read_bytes()
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
         except _NOT_THERE:
             return None
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise DiskFault(f"reading {path}: it is not a file; remove it")
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                return file.read()
+        finally:
+            os.close(descriptor)
 
 
 def write(path: Path, data: bytes, mode: int, kept: Kept = Kept.THROUGH_A_POWER_CUT) -> None:
     """All of it or nothing, for who reads it. Raises `DiskFault`."""
     make(path.parent)
     _refuse_a_link(path)
-    with _mapped("writing", path):
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=_PREFIX, suffix=_SUFFIX)
+    with mapped("writing", path):
+        temporary = f"{path.parent}/{_PREFIX}{_OURS}-{next(_NUMBERS)}{_SUFFIX}"
+        descriptor = os.open(temporary, _NEW, mode)
         try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fchmod(file.fileno(), mode)
+            with os.fdopen(descriptor, "wb", buffering=0) as file:
+                os.fchmod(descriptor, mode)  # whatever the umask says
+                write_all(descriptor, data)
                 if kept is not Kept.UNTIL_A_POWER_CUT:
                     os.fsync(file.fileno())
-            Path(temporary).replace(path)
+            os.replace(temporary, path)  # noqa: PTH105 - a Path costs more than the call
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
         if kept is Kept.THROUGH_A_POWER_CUT:
             _sync(path.parent)
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Raises `OSError`; some of it may be written then."""
+    left = memoryview(data)
+    while left:
+        left = left[os.write(descriptor, left) :]
 
 
 def write_if_changed(path: Path, data: bytes, mode: int, kept: Kept = Kept.THROUGH_A_POWER_CUT) -> None:
@@ -75,7 +94,7 @@ def write_if_changed(path: Path, data: bytes, mode: int, kept: Kept = Kept.THROU
 
 def delete(path: Path, kept: Kept = Kept.THROUGH_A_POWER_CUT) -> None:
     """A file that is not there is deleted already. Raises `DiskFault`."""
-    with _mapped("deleting", path), suppress(*_NOT_THERE):
+    with mapped("deleting", path), suppress(*_NOT_THERE):
         path.unlink()
         if kept is Kept.THROUGH_A_POWER_CUT:
             _sync(path.parent)
@@ -83,14 +102,14 @@ def delete(path: Path, kept: Kept = Kept.THROUGH_A_POWER_CUT) -> None:
 
 def delete_all(folder: Path) -> None:
     """A folder with all that is in it; links in it are deleted, not followed. Raises `DiskFault`."""
-    with _mapped("deleting", folder), suppress(*_NOT_THERE):
+    with mapped("deleting", folder), suppress(*_NOT_THERE):
         shutil.rmtree(folder)
         _sync(folder.parent)
 
 
 def clear(folder: Path) -> None:
     """What is in it goes; it stays the same folder for those who have it. Raises `DiskFault`."""
-    with _mapped("emptying", folder):
+    with mapped("emptying", folder):
         for path in folder.iterdir():
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
@@ -100,27 +119,27 @@ def clear(folder: Path) -> None:
 
 def link(path: Path, target: Path) -> None:
     """Where nothing is yet. Raises `DiskFault`."""
-    with _mapped("linking", path):
+    with mapped("linking", path):
         path.symlink_to(target)
 
 
 def open_to_all(folder: Path) -> None:
     """All may write in it, and none remove what is another's. Raises `DiskFault`."""
-    with _mapped("opening to all", folder):
+    with mapped("opening to all", folder):
         folder.chmod(_SHARED)
 
 
 def names(folder: Path) -> tuple[str, ...]:
     """The files in it, in order; none where it does not exist. Raises `DiskFault`."""
-    with _mapped("listing", folder):
+    with mapped("listing", folder):
         return tuple(sorted(path.name for path in folder.iterdir())) if folder.is_dir() else ()
 
 
-def set_aside(path: Path) -> Path:
+def set_aside(path: Path, why: str = "corrupt") -> Path:
     """Out of the way, under the first free name after it, for a person to look at. Raises `DiskFault`."""
-    with _mapped("setting aside", path):
+    with mapped("setting aside", path):
         number = 1
-        while (aside := path.with_name(f"{path.name}.corrupt-{number}")).exists():
+        while (aside := path.with_name(f"{path.name}.{why}-{number}")).exists():
             number += 1
         path.rename(aside)
         _sync(path.parent)
@@ -128,9 +147,23 @@ def set_aside(path: Path) -> Path:
 
 
 def make(folder: Path) -> None:
-    """Raises `DiskFault`."""
-    with _mapped("making", folder):
-        folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+    """With the folders that it is in, and whatever the umask: none but us may write in them. Raises
+    `DiskFault`."""
+    if os.path.isdir(folder):  # noqa: PTH112 - a Path costs more than the question
+        return
+    with mapped("making", folder):
+        missing = [one for one in (folder, *folder.parents) if not one.is_dir()]
+        for one in reversed(missing):
+            one.mkdir(mode=0o755, exist_ok=True)
+
+
+def refuse_links(base: Path, path: Path) -> None:
+    """No folder from below `base` down to `path` is a link: what is written there would go elsewhere. `base`
+    itself is the administrator's. Raises `DiskFault`."""
+    for folder in (path, *path.parents):
+        if folder == base:
+            return
+        _refuse_a_link(folder)
 
 
 def sweep(folder: Path) -> None:
@@ -141,13 +174,13 @@ def sweep(folder: Path) -> None:
 
 
 def _refuse_a_link(path: Path) -> None:
-    with _mapped("writing", path):
+    with mapped("writing", path):
         if path.is_symlink():
             raise DiskFault(f"writing {path}: it is a link to {path.readlink()}; remove the link")
 
 
 def _mode(path: Path) -> int:
-    with _mapped("reading", path):
+    with mapped("reading", path):
         return stat.S_IMODE(path.stat().st_mode)
 
 
@@ -161,7 +194,8 @@ def _sync(folder: Path) -> None:
 
 
 @contextmanager
-def _mapped(attempt: str, path: Path) -> Iterator[None]:
+def mapped(attempt: str, path: Path) -> Iterator[None]:
+    """Raises `DiskFault` for an `OSError`."""
     try:
         yield
     except OSError as error:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 import msgspec
 
@@ -28,6 +29,8 @@ _NO_EVENT = 0
 """The first is 1. To be told so takes one question and no search: the cheapest sign of life there is."""
 
 _MOMENT_SECONDS = 0.005
+_MOST_MOMENTS = 10
+"""What follows from changes waits for quiet no longer: some claims take seconds."""
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -74,6 +77,8 @@ class Hearing:
         self._picture = self._nothing
         self._changed = asyncio.Condition()
         self._changes = 0
+        self._asked = self._waiting = 0
+        """How many questions there were, and how many have no answer yet."""
         self._bus: Bus | None = None
         """Only once it has been heard to the end."""
         self._vouched_at = time.monotonic()
@@ -148,11 +153,29 @@ class Hearing:
         return self._changes
 
     async def next_changes(self, seen: int, at_most_seconds: float | None = None) -> int:
-        """As `next_change`, and a moment later: whoever asked has the answer by then, and changes that come
+        """As `next_change`, and once it is quiet: whoever asked has the answer by then, and changes that come
         together are one."""
         if await self.next_change(seen, at_most_seconds) > seen:
-            await asyncio.sleep(_MOMENT_SECONDS)
+            await self._quiet()
         return self._changes
+
+    async def _quiet(self) -> None:
+        """For a moment nobody has asked, or waited for an answer; or it has lasted long enough."""
+        for _ in range(_MOST_MOMENTS):
+            asked = self._asked
+            await asyncio.sleep(_MOMENT_SECONDS)
+            if not self._waiting and self._asked == asked:
+                return
+
+    @contextmanager
+    def asked(self) -> Iterator[None]:
+        """Somebody waits for an answer while it is open."""
+        self._asked += 1
+        self._waiting += 1
+        try:
+            yield
+        finally:
+            self._waiting -= 1
 
     async def wait_for(self, is_so: Callable[[Node], bool], at_most_seconds: float) -> None:
         """Until it is so, or the time is over: look yourself which it was."""
@@ -181,7 +204,9 @@ def _with_pool(node: Node, fact: PoolObserved | None) -> Node:
 def _with_ledger(node: Node, fact: LedgerWritten | None) -> Node:
     ledger = fact or LedgerWritten(node=node.name, driver=node.driver)
     allocations = {
-        entry.claim.uid: Allocation(claim_of(entry.claim), entry.results, entry.config, entry.trace)
+        entry.claim.uid: Allocation(
+            claim_of(entry.claim), entry.results, entry.config, entry.trace, entry.pod_claim_name
+        )
         for entry in ledger.entries
     }
     rivals = {conflict.device.device: tuple(map(claim_of, conflict.claims)) for conflict in ledger.conflicts}

@@ -44,6 +44,7 @@ class Leftovers:
         self._heir = heir
         self._clock = clock
         self._released_at: dict[ClaimUID, float] = {}
+        self._inherited_since: dict[ClaimUID, float] = {}
 
     async def removed(self) -> bool:
         """Whether all that should be gone is gone, and all that should be there is."""
@@ -95,18 +96,25 @@ class Leftovers:
         if allocation is not None:
             done = await self._node_prep.prepare(allocation.claim, self._heir, {})
             return not isinstance(done, PrepareRefusal)
+        if self._preparation.is_inherited(uid) and not self._is_abandoned(uid):
+            return True  # its containers may run, and the ledger may not have heard of it yet
         claim = Claim(uid=uid)
         try:
             devices = await self._preparation.stray_devices(uid)
             held = leftovers.allocation(claim, devices, node)
             refusal = None if held is None else await self._node_prep.sweep_up(claim, held)
-            if uid in self._preparation.strays:  # nothing but the file could be told to be ours
+            # A stray still: nothing but the file could be told to be ours.
+            if refusal is None or uid in self._preparation.strays:
                 await self._preparation.delete_spec(uid)
         except DiskFault as fault:
             _log.error("leftovers not removed", claim=claim, reason=str(fault))
             return False
         _log.info("leftovers of a claim removed", claim=claim, devices=devices)
         return refusal is None
+
+    def _is_abandoned(self, uid: ClaimUID) -> bool:
+        now = self._clock()
+        return now - self._inherited_since.setdefault(uid, now) >= ABANDONED_AFTER_SECONDS
 
     async def _all(
         self, work: Callable[[Claim], Awaitable[PrepareRefusal | None]], entries: Iterable[Entry]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from weakref import WeakValueDictionary
 
 
@@ -16,7 +16,12 @@ class Locks:
     async def holding(self, *names: str) -> AsyncIterator[None]:
         """All of them, always taken in the same order, so that two takers never wait for each other."""
         locks = [self._locks.setdefault(name, asyncio.Lock()) for name in sorted(set(names))]
-        async with AsyncExitStack() as held:
+        held: list[asyncio.Lock] = []
+        try:
             for lock in locks:
-                await held.enter_async_context(lock)
+                await lock.acquire()
+                held.append(lock)
             yield
+        finally:
+            for lock in reversed(held):
+                lock.release()

@@ -32,6 +32,7 @@ class MetadataFiles:
         """All files of the claim; again after a reboot took the specs. Raises `DiskFault`."""
         for file in metadata.files_of(described):
             path = self._plugin_dir / file.path
+            files.refuse_links(self._plugin_dir, path.parent)
             self._write_file(path, file)
             mounting, spec = self._spec(described, file)
             files.write_if_changed(mounting, spec, READABLE_BY_ALL, _KEPT)

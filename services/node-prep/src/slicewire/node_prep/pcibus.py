@@ -2,6 +2,9 @@
 
 It knows no rule about who may. A write that the kernel does not take is a refusal with the kernel's
 reason. All of it blocks: call it in a thread.
+
+A write that takes a driver off may wait for minutes, and goes on when we are killed: the process that waits
+says in its environment for which device, so that whoever comes after us finds it.
 """
 
 from __future__ import annotations
@@ -17,7 +20,10 @@ from pathlib import Path
 from slicewire.node_prep.core.passthrough import Function, Member, module_for, names_of
 from slicewire.node_prep.core.refusal import PrepareRefusal, Why
 from slicewire.node_prep.kernelfiles import target, text
+from slicewire.node_prep.processes import with_variable
 
+UNDER_WAY = "SLICEWIRE_TAKING_A_DRIVER_OFF"
+"""In the environment of who waits for the kernel: the device, as the path of its folder in sysfs."""
 _PAUSE_SECONDS = 0.05
 _WRITE = """
 import os, sys
@@ -88,27 +94,42 @@ class PciBus:
         return self._write(self._pci / "drivers" / driver / "bind", f"{place}\n", os.O_APPEND)
 
     def is_unbinding(self, place: str) -> bool:
-        """An `unbind` is still under way."""
-        return place in self._under_way and self._under_way[place].poll() is None
+        """A driver is being taken off, by us or by who was here before us. Until it is done the kernel lets
+        nothing else be written, or read, of the device's driver, and does not say whose it is."""
+        ours = self._under_way.get(place)
+        if ours is not None and ours.poll() is None:
+            return True
+        device = str(self._device(place))
+        return any(environment[UNDER_WAY] == device for _, environment in with_variable(UNDER_WAY))
 
     def unbind(self, place: str, seconds: float, meanwhile: Callable[[], None]) -> PrepareRefusal | None:
         """The kernel does not return before all have closed the device, and cannot be called off: so
-        another process waits for it, and we `seconds` at most."""
-        file = self._device(place) / "driver/unbind"
+        another process waits for it, and we `seconds` at most. How that of a process before us ended, nobody
+        can say: see whether the driver is off."""
+        driver, file = self.driver(place) or "that was there", self._device(place) / "driver/unbind"
         if not self.is_unbinding(place):
-            command = (sys.executable, "-I", "-S", "-c", _WRITE, str(file), f"{place}\n")
-            self._under_way[place] = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+            self._under_way[place] = self._written_apart(file, place)
         deadline = time.monotonic() + seconds
-        while (status := self._under_way[place].poll()) is None and time.monotonic() < deadline:
+        while (is_busy := self.is_unbinding(place)) and time.monotonic() < deadline:
             meanwhile()
-            with suppress(subprocess.TimeoutExpired):
-                self._under_way[place].wait(_PAUSE_SECONDS)
-        if status is None:
-            return PrepareRefusal(
-                Why.BUSY, f"driver {self.driver(place)} has not let go of {place} within {seconds:g} s"
-            )
-        del self._under_way[place]
-        return None if status == 0 else _refused(file, os.strerror(status))
+            self._pause(place)
+        if is_busy:
+            return PrepareRefusal(Why.BUSY, f"driver {driver} has not let go of {place} within {seconds:g} s")
+        ours = self._under_way.pop(place, None)
+        return _refused(file, os.strerror(ours.returncode)) if ours is not None and ours.returncode else None
+
+    def _written_apart(self, file: Path, place: str) -> subprocess.Popen[bytes]:
+        command = (sys.executable, "-I", "-S", "-c", _WRITE, str(file), f"{place}\n")
+        environment = {UNDER_WAY: str(self._device(place))}
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment, start_new_session=True)
+
+    def _pause(self, place: str) -> None:
+        ours = self._under_way.get(place)
+        if ours is None or ours.returncode is not None:
+            time.sleep(_PAUSE_SECONDS)
+            return
+        with suppress(subprocess.TimeoutExpired):
+            ours.wait(_PAUSE_SECONDS)
 
     def _device(self, place: str) -> Path:
         return self._pci / "devices" / place

@@ -40,6 +40,9 @@ class Preparation:
         self._saga = Saga(journal, executors)
         self._cdi_root = cdi_root
         self._strays: frozenset[ClaimUID] = frozenset()
+        self._predecessor = journal.predecessor(cdi_root)
+        self._inherited: frozenset[ClaimUID] = frozenset()
+        """Those of the strays that NVIDIA's driver has prepared."""
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -47,6 +50,8 @@ class Preparation:
 
     async def prepare(self, plan: PreparePlan, asked_by: Asker, trace: TraceParent) -> PrepareRefusal | None:
         """Raises `DiskFault`. The devices are reserved before anything is waited for."""
+        if plan.claim.uid in self._inherited and (refusal := self._predecessor.obstacle(plan)):
+            return refusal
         self._reserve(plan, asked_by, trace)
         return await _to_the_end(self._prepare, plan.claim.uid)
 
@@ -103,18 +108,29 @@ class Preparation:
 
     @property
     def strays(self) -> frozenset[ClaimUID]:
-        """Claims with a CDI file of ours and no entry: their checkpoint was lost. The file is the last
-        step of a plan, so that all others were done too."""
+        """Claims with a CDI file and no entry: their checkpoint was lost, or is another driver's. The file
+        is the last step of a plan, so that all others were done too."""
         return self._strays - frozenset(self.checkpoint.entries)
+
+    def is_inherited(self, uid: ClaimUID) -> bool:
+        """NVIDIA's driver has prepared it, and nobody has said yet that it is over."""
+        return uid in self._inherited
+
+    def disinherit(self, uid: ClaimUID) -> None:
+        """It is over: a stray like any other."""
+        self._inherited -= {uid}
 
     async def stray_devices(self, uid: ClaimUID) -> tuple[DeviceName, ...]:
         """Those named in its CDI file; none where it cannot be read. Raises `DiskFault`."""
+        if theirs := await asyncio.to_thread(self._predecessor.devices, uid):
+            return theirs
         data = await asyncio.to_thread(files.read, self._cdi_root / cdi.file_name(uid))
         return () if data is None else devices_in(uid, data)
 
     async def delete_spec(self, uid: ClaimUID) -> None:
         """Raises `DiskFault`."""
         await asyncio.to_thread(files.delete, self._cdi_root / cdi.file_name(uid))
+        await asyncio.to_thread(self._predecessor.delete_file, uid)
         self._strays -= {uid}
 
     def _reserve(self, plan: PreparePlan, asked_by: Asker, trace: TraceParent) -> None:
@@ -138,9 +154,9 @@ class Preparation:
             refusal = self._saga.forwards(uid)
             if refusal is not None:
                 return refusal
-            # A power cut that takes this takes the containers too, and the kubelet asks again.
-            self._record(uid, lambda now: now.with_prepared(uid), Kept.OLD_OR_NEW)
+            self._record(uid, lambda now: now.with_prepared(uid), _kept_for(self.checkpoint.entries[uid]))
             undo.pop_all()
+        self._inherited -= {uid}
         return None
 
     def _restore(self, uid: ClaimUID) -> PrepareRefusal | None:
@@ -162,14 +178,27 @@ class Preparation:
         self._journal.recall()
         files.make(self._cdi_root)
         files.sweep(self._cdi_root)
+        theirs = self._predecessor.claims()
+        for entry in self.checkpoint.in_state(State.STARTED):
+            if entry.plan.claim.uid in theirs:
+                self._put_back(entry.plan.claim.uid)
         for entry in (*self.checkpoint.in_state(State.STARTED), *self.checkpoint.in_state(State.UNDOING)):
             refusal = self._remove(entry.plan.claim.uid)
             if refusal is not None:
                 _log.warning("claim not undone yet", claim=entry.plan.claim, reason=refusal.reason)
-        return cdi.strays(self.checkpoint.entries, files.names(self._cdi_root))
+        self._inherited = theirs - frozenset(self.checkpoint.entries)
+        return cdi.strays(self.checkpoint.entries, files.names(self._cdi_root)) | self._inherited
+
+    def _put_back(self, uid: ClaimUID) -> None:
+        """A claim that was taken over, and not to the end: containers run, so that it is left as it was."""
+        self._record(uid, lambda now: now.with_undoing(uid).without(uid))
+        self._strays |= {uid}
 
     def _give_up(self, uid: ClaimUID) -> None:
         try:
+            if uid in self._inherited:
+                self._put_back(uid)
+                return
             refusal = self._remove(uid)
         except files.DiskFault as fault:  # what was refused before it is the one to tell
             _log.error("claim not undone yet", claim_uid=uid, reason=str(fault))
@@ -180,6 +209,11 @@ class Preparation:
     def _record(self, uid: ClaimUID, change: Change, kept: Kept = Kept.THROUGH_A_POWER_CUT) -> None:
         with telemetry.span("checkpoint", claim_uid=uid):
             self._journal.record(uid, change, kept)
+
+
+def _kept_for(entry: Entry) -> Kept:
+    """A power cut that takes this takes the containers too. The kubelet asks again then; others may not."""
+    return Kept.OLD_OR_NEW if entry.asked_by is Asker.KUBELET else Kept.THROUGH_A_POWER_CUT
 
 
 async def _to_the_end(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -33,8 +33,9 @@ class Running(msgspec.Struct, frozen=True):
 
 
 def start(command: Sequence[str], environment: Mapping[str, str], output: Path) -> Running:
-    """In a session of its own, so that what ends us does not end it. Raises `OSError`."""
-    appending = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    """In a session of its own, so that what ends us does not end it. What it says goes through no link, and
+    into no pipe that nobody reads. Raises `OSError`."""
+    appending = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
     pid = os.posix_spawn(
         command[0],
         list(command),

@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cache
 from itertools import takewhile
 from typing import Any, ParamSpec, TypeVar
 
 from slicewire.common import telemetry
 from slicewire.common.model import ClaimUID
 from slicewire.common.nvml.refusal import NvmlRefused
+from slicewire.node_prep import metrics
 from slicewire.node_prep.core.checkpoint import Checkpoint
 from slicewire.node_prep.core.entry import BEGUN, UNTOUCHED, Entry, Progress, Stage
 from slicewire.node_prep.core.refusal import PrepareRefusal, Why
 from slicewire.node_prep.core.steps import Notes, Step
 from slicewire.node_prep.executors.gpus import refusal
 from slicewire.node_prep.executors.port import Executor, Executors, KeepsProcesses
-from slicewire.node_prep.files import DiskFault
+from slicewire.node_prep.files import DiskFault, Kept
 from slicewire.node_prep.journal import Journal
 
 P = ParamSpec("P")
@@ -52,11 +54,11 @@ class Saga:
                 continue
             if self._is_ours_alone(uid, step):
                 if not (is_known or step.UNDONE_FREELY):
-                    self._journal.flush()
+                    self._journal.flush(Kept.OLD_OR_NEW)
                     is_known = True
                 refused = self._undo(uid, index, step)
                 if refused is not None:
-                    self._journal.flush()
+                    self._journal.flush(Kept.OLD_OR_NEW)
                     return refused
             self._note(uid, index, UNTOUCHED)
         return None
@@ -110,7 +112,8 @@ class Saga:
 
     def _do(self, uid: ClaimUID, index: int, step: Step) -> PrepareRefusal | None:
         with telemetry.span(_in_words(step), step=step.what) as span:
-            made = _asked(self._executor(step).do, step, self._entry(uid).plan)
+            plan, executor = self._entry(uid).plan, self._executor(step)
+            made = metrics.stepped(step, "do", lambda: _asked(executor.do, step, plan))
             if isinstance(made, PrepareRefusal):
                 span.failed(made.reason)
                 self._note(uid, index, UNTOUCHED)
@@ -127,7 +130,8 @@ class Saga:
     def _undo(self, uid: ClaimUID, index: int, step: Step) -> PrepareRefusal | None:
         entry = self._entry(uid)
         with telemetry.span(f"undo {_in_words(step)}", step=step.what) as span:
-            refused = _asked(self._executor(step).undo, step, entry.plan, entry.at(index).notes)
+            executor, notes = self._executor(step), entry.at(index).notes
+            refused = metrics.stepped(step, "undo", lambda: _asked(executor.undo, step, entry.plan, notes))
             if refused is not None:
                 span.failed(refused.reason)
             return refused
@@ -143,7 +147,8 @@ class Saga:
             self._journal.note(lambda now: now.with_progress(uid, index, progress))
 
     def _record_begun(self, uid: ClaimUID, index: int) -> None:
-        """The files that follow a file too: they are not worth a write each."""
+        """The files that follow a file too: they are not worth a write each. A power cut that takes what is
+        written takes what was done (ADR 13), unless that outlasts it under a name that nobody else knows."""
         steps = self._entry(uid).plan.steps
         files = takewhile(lambda one: steps[one].IS_FILE, range(index, len(steps)))
         together = {index, *files}
@@ -153,8 +158,9 @@ class Saga:
                 now = now.with_progress(uid, one, BEGUN)
             return now
 
+        outlasts = any(steps[one].SURVIVES_REBOOT and not steps[one].IS_FILE for one in together)
         with telemetry.span("checkpoint", claim_uid=uid):
-            self._journal.record(uid, begun)
+            self._journal.record(uid, begun, Kept.THROUGH_A_POWER_CUT if outlasts else Kept.OLD_OR_NEW)
 
 
 def _done(notes: Notes) -> Progress:
@@ -171,5 +177,10 @@ def _asked(call: Callable[P, T | PrepareRefusal], *args: P.args, **kwargs: P.kwa
 
 
 def _in_words(step: Step) -> str:
+    return _as_people_say(str(step.__struct_config__.tag))
+
+
+@cache
+def _as_people_say(tag: str) -> str:
     """`turnMigModeOff` as people say it, for the trace."""
-    return re.sub("[A-Z]", lambda letter: f" {letter[0].lower()}", str(step.__struct_config__.tag))
+    return re.sub("[A-Z]", lambda letter: f" {letter[0].lower()}", tag)

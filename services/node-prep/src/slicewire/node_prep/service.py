@@ -15,7 +15,9 @@ from slicewire.common.logs import Log
 from slicewire.common.messages import PreparedDevice
 from slicewire.common.model import ClaimUID, TraceParent
 from slicewire.common.settings import BadSettings
+from slicewire.node_prep import metrics
 from slicewire.node_prep.allocations import Allocations
+from slicewire.node_prep.asked import Asked, preparing
 from slicewire.node_prep.core.entry import Asker, Entry
 from slicewire.node_prep.core.holding import Holders
 from slicewire.node_prep.core.lifecycle import State
@@ -83,7 +85,7 @@ class NodePrep:
         """`context` is the trace context of the question; the answer belongs to the claim's own trace."""
         if refusal := wrong_claim(claim):
             return refusal
-        done = await self._finished(self._prepare(claim, asked_by, context), claim)
+        done = await self._finished(self._prepare(claim, Asked(asked_by, context)), claim, "prepare")
         if isinstance(done, PrepareRefusal):
             _log.warning("claim not prepared", claim=claim, why=done.why, reason=done.reason)
             return done
@@ -91,7 +93,7 @@ class NodePrep:
 
     async def unprepare(self, claim: Claim, asked_by: Asker, context: Headers) -> PrepareRefusal | None:
         """A claim that is not known here is unprepared already."""
-        refusal = await self._finished(self._unprepare(claim, asked_by, context), claim)
+        refusal = await self._finished(self._unprepare(claim, asked_by, context), claim, "unprepare")
         if refusal is not None:
             _log.warning("claim not unprepared", claim=claim, why=refusal.why, reason=refusal.reason)
         return refusal
@@ -112,11 +114,13 @@ class NodePrep:
         if over:
             await self._hearing.changed()
 
-    async def _finished(self, work: Coroutine[Any, Any, T], claim: Claim) -> T | PrepareRefusal:
+    async def _finished(self, work: Coroutine[Any, Any, T], claim: Claim, to: str = "") -> T | PrepareRefusal:
         """Worked to the end even when whoever asked has gone: they ask again and find it done."""
-        return await asyncio.shield(self._work.create_task(_one_item(work, claim)))
+        task = self._work.create_task(_one_item(work, claim))
+        with self._hearing.asked():
+            return await metrics.answered(self._hearing.node.driver, to, asyncio.shield(task))
 
-    async def _prepare(self, claim: Claim, asked_by: Asker, context: Headers) -> Entry | PrepareRefusal:
+    async def _prepare(self, claim: Claim, asked: Asked) -> Entry | PrepareRefusal:
         async with self._locks.holding(f"claim {claim.uid}"):
             await self._look_up()
             is_prepared = self._preparation.checkpoint.completed(claim.uid) is not None
@@ -124,23 +128,15 @@ class NodePrep:
             if isinstance(allocation, PrepareRefusal):
                 return allocation
             async with self._turn():
-                return await self._traced(claim, allocation, asked_by, context)
+                return await self._traced(claim, allocation, asked)
 
     async def _traced(
-        self, claim: Claim, allocation: Allocation | None, asked_by: Asker, context: Headers
+        self, claim: Claim, allocation: Allocation | None, asked: Asked
     ) -> Entry | PrepareRefusal:
         entry = self._preparation.checkpoint.completed(claim.uid)
         trace = _trace(allocation, entry)
-        with telemetry.span(
-            "prepare claim",
-            kind=telemetry.Kind.CONSUMER,
-            parent={"traceparent": trace} if trace else context,
-            links=(context,),
-            claim_uid=claim.uid,
-            claim=f"{claim.namespace}/{claim.name}",
-            node=self._hearing.node.name,
-        ) as span:
-            done = await _or_refused(self._settled(allocation, entry, asked_by))
+        with preparing(claim, asked, trace, self._hearing.node.name) as span:
+            done = await _or_refused(self._settled(allocation, entry, asked.by))
             if isinstance(done, PrepareRefusal):
                 span.failed(done.reason)
                 self.refused[claim.uid] = Refused(claim, done.reason, telemetry.traceparent() or trace)
@@ -214,6 +210,7 @@ class NodePrep:
             self.refused.pop(claim.uid, None)
             entry = self._preparation.checkpoint.entry(claim.uid)
             if entry is None:
+                self._preparation.disinherit(claim.uid)
                 await self._hearing.changed()
                 return None
             if entry.asked_by is Asker.KUBELET and asked_by is not Asker.KUBELET:

@@ -26,7 +26,7 @@ class Supervision:
         """One that cannot be started again is tried less and less often."""
         seen, pause = 0, _LOOK_SECONDS
         while True:
-            seen = await self._hearing.next_change(seen, pause if self._preparation.has_processes else None)
+            seen = await self._hearing.next_changes(seen, pause if self._preparation.has_processes else None)
             all_run = await self._restarted()
             pause = _LOOK_SECONDS if all_run else min(2 * pause, _LONGEST_PAUSE_SECONDS)
 

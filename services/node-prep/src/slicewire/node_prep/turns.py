@@ -11,6 +11,7 @@ import asyncio
 import fcntl
 import os
 import secrets
+import stat
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -85,10 +86,16 @@ class Turns:
 
 
 def _opened(path: Path) -> int:
+    """Not through a link, whose target would be written over, and no pipe, which would be waited for."""
+    how = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _OURS_ALONE)
+        descriptor = os.open(path, how, _OURS_ALONE)
     except OSError as error:
         raise DiskFault(f"opening {path}: {error.strerror or error}") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise DiskFault(f"opening {path}: it is not a file; remove it")
+    return descriptor
 
 
 async def _locked(descriptor: int) -> None:

@@ -13,7 +13,7 @@ from contextlib import AbstractAsyncContextManager
 from slicewire.common.bus.port import Bus, BusUnavailable
 from slicewire.common.logs import Log
 from slicewire.common.settings import BadSettings
-from slicewire.node_prep import telling
+from slicewire.node_prep import metrics, telling
 from slicewire.node_prep.core.entry import Asker
 from slicewire.node_prep.core.lifecycle import State
 from slicewire.node_prep.files import DiskFault
@@ -50,7 +50,11 @@ class Upkeep:
         kubelet: AbstractAsyncContextManager[None],
     ) -> None:
         """The kubelet is let in before the bus is there: what is prepared can be answered without it."""
-        async with self._node_prep.working(), asyncio.TaskGroup() as tasks:
+        async with (
+            self._node_prep.working(),
+            metrics.shown(self._hearing.node, self._preparation),
+            asyncio.TaskGroup() as tasks,
+        ):
             await self.resume()
             async with kubelet:
                 self._is_open = True
@@ -92,7 +96,7 @@ class Upkeep:
         is tried again without a change, less and less often."""
         seen, retry, pause = 0, _RETRY_SECONDS, _RETRY_SECONDS
         while True:
-            seen = await self._hearing.next_change(seen, pause)
+            seen = await self._hearing.next_changes(seen, pause)
             done = await self._leftovers.removed()
             retry = _RETRY_SECONDS if done else min(2 * retry, _LONGEST_RETRY_SECONDS)
             pause = _SWEEP_SECONDS if done else retry

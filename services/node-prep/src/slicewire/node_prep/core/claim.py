@@ -21,4 +21,4 @@ def held(asked: Claim, found: ResourceClaim, driver: DriverName) -> Allocation |
     results = tuple(result for result in allocation.devices.results if result.driver == driver)
     if not results:
         return PrepareRefusal(Why.UNKNOWN_CLAIM, f"claim {asked} holds no device of {driver}")
-    return Allocation(asked, results, allocation.devices.config)
+    return Allocation(asked, results, allocation.devices.config, pod_claim_name=found.pod_claim_name)

@@ -47,6 +47,7 @@ def described(allocation: Allocation, node: Node) -> Described:
         claim=allocation.claim,
         driver=node.driver,
         devices=tuple(GivenDevice(tuple(names), _device(device, node)) for device, names in requests.items()),
+        pod_claim_name=allocation.pod_claim_name,
     )
 
 

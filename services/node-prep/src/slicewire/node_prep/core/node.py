@@ -46,6 +46,8 @@ class Allocation(msgspec.Struct, frozen=True):
     results: tuple[DeviceRequestAllocationResult, ...]
     config: tuple[DeviceAllocationConfiguration, ...] = ()
     trace: TraceParent = TraceParent("")
+    pod_claim_name: str = ""
+    """What the pod calls a claim that was made for it from a template; empty for any other."""
 
 
 class Node(msgspec.Struct, frozen=True, kw_only=True):

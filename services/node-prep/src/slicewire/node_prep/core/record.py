@@ -1,7 +1,8 @@
-"""The checkpoint as a file: JSON that any tool reads, and what is made of it when it is read again.
+"""The checkpoint as a file: lines of JSON that any tool reads, and what is made of them when read again.
 
-A newer version may add fields; an entry that cannot be read costs only itself. The version number
-changes only when an older reader would misread.
+The first line is a whole checkpoint. Each further one has the claims that have changed since: as they are
+now, or null. A newer version may add fields; an entry that cannot be read costs only itself, and a line that
+cannot be read, itself and those after it. The version number changes only when an older reader would misread.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from slicewire.node_prep.core.steps import WriteCdiFile
 VERSION = 2
 _WITHOUT_STEPS = 1
 """The version that knew whole GPUs only: all that was ever done was the CDI file."""
+_GONE = b"null"
 
 
 class Corrupt(msgspec.Struct, frozen=True):
@@ -33,34 +35,71 @@ class Recalled(msgspec.Struct, frozen=True):
 
     checkpoint: Checkpoint
     unreadable: Mapping[str, str]
+    torn: str = ""
+    """Why the last lines could not be read, where they could not."""
 
 
-class _File(Object, frozen=True):
+class _Line(Object, frozen=True):
     version: int
     claims: dict[str, msgspec.Raw]
     boot: str = msgspec.field(default="", name="bootID")
 
 
 def encode(checkpoint: Checkpoint) -> bytes:
-    return wire.encode({"version": VERSION, "bootID": checkpoint.boot, "claims": checkpoint.entries})
+    """The first line, without its end."""
+    return _line(checkpoint.boot, checkpoint.entries)
+
+
+def encode_changes(before: Checkpoint, after: Checkpoint) -> bytes:
+    """A further line, without its end: what makes the one checkpoint the other. Empty for no change."""
+    changed: dict[ClaimUID, Entry | None] = {
+        uid: entry for uid, entry in after.entries.items() if before.entries.get(uid) is not entry
+    }
+    changed |= dict.fromkeys(uid for uid in before.entries if uid not in after.entries)
+    return _line(after.boot, changed) if changed or before.boot != after.boot else b""
+
+
+def _line(boot: str, claims: Mapping[ClaimUID, Entry | None]) -> bytes:
+    return wire.encode({"version": VERSION, "bootID": boot, "claims": claims})
 
 
 def decode(data: bytes) -> Recalled | Corrupt:
+    first, *further = data.removesuffix(b"\n").split(b"\n")
+    line = _read(first)
+    if isinstance(line, Corrupt):
+        return line
+    recalled = _with_line(Recalled(Checkpoint(), {}), line)
+    for number, later in enumerate(further, 2):
+        line = _read(later)
+        if isinstance(line, Corrupt):
+            return msgspec.structs.replace(recalled, torn=f"line {number}: {line.reason}")
+        recalled = _with_line(recalled, line)
+    return recalled
+
+
+def _read(data: bytes) -> _Line | Corrupt:
     try:
-        file = wire.decode(data, _File)
+        line = wire.decode(data, _Line)
     except wire.Malformed as error:
         return Corrupt(str(error))
-    if file.version not in (VERSION, _WITHOUT_STEPS):
-        return Corrupt(f"version: {file.version} is not {VERSION}, the one that is understood here")
-    entries: dict[ClaimUID, Entry] = {}
-    unreadable: dict[str, str] = {}
-    for uid, raw in file.claims.items():
+    if line.version not in (VERSION, _WITHOUT_STEPS):
+        return Corrupt(f"version: {line.version} is not {VERSION}, the one that is understood here")
+    return line
+
+
+def _with_line(before: Recalled, line: _Line) -> Recalled:
+    """What the line says of a claim counts, and nothing that was said of it before."""
+    entries = {uid: entry for uid, entry in before.checkpoint.entries.items() if uid not in line.claims}
+    unreadable = {uid: why for uid, why in before.unreadable.items() if uid not in line.claims}
+    for uid, raw in line.claims.items():
+        if bytes(raw) == _GONE:
+            continue
         entry = _entry(uid, bytes(raw))
         if isinstance(entry, Corrupt):
             unreadable[uid] = entry.reason
         else:
-            entries[ClaimUID(uid)] = _with_steps(entry) if file.version == _WITHOUT_STEPS else entry
-    return Recalled(Checkpoint(entries, file.boot), unreadable)
+            entries[ClaimUID(uid)] = _with_steps(entry) if line.version == _WITHOUT_STEPS else entry
+    return Recalled(Checkpoint(entries, line.boot), unreadable)
 
 
 def _entry(uid: str, data: bytes) -> Entry | Corrupt:

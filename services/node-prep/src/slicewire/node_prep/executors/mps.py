@@ -26,6 +26,7 @@ from slicewire.node_prep.core.steps import (
     PlanStep,
     SetExclusiveMode,
     StartMps,
+    is_daemon_name,
 )
 from slicewire.node_prep.driverroot import DriverRoot
 from slicewire.node_prep.executors.gpus import Gpus, instance_at, taking_back
@@ -63,6 +64,7 @@ class MakesMpsDirectories:
     def do(self, step: MakeMpsDirectories, plan: PreparePlan) -> Notes | PrepareRefusal:  # noqa: ARG002
         folder = self._here.root / step.daemon
         for name in (PIPE, LOG, SHM):
+            files.refuse_links(self._here.root, folder / name)
             files.make(folder / name)
         try:
             if not mounts.is_mounted(folder / SHM):
@@ -157,7 +159,7 @@ class StartsMps:
     def end_all_but(self, known: Sequence[PlanStep]) -> PrepareRefusal | None:
         wanted = {step.daemon for step in known if isinstance(step, StartMps | MakeMpsDirectories)}
         for name in files.names(self._here.root):
-            if name not in wanted:
+            if name not in wanted and is_daemon_name(name):  # NVIDIA's driver has its folders there too
                 try:
                     self._daemon(name).end()
                 except DaemonFault as fault:
@@ -234,6 +236,7 @@ class StartsMps:
         if self._root == Path("/") or not isinstance(driver, Driver):
             return None
         folder = self._here.root / step.daemon / _LIBRARIES
+        files.refuse_links(self._here.root, folder)
         files.make(folder)
         files.clear(folder)
         names = {path: path for path in driver.libraries} | {one.path: one.library for one in driver.links}

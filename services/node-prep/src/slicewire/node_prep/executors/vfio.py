@@ -108,7 +108,7 @@ class TakesFromDriver:
         if _FOUND in notes or not bus.has(place):
             return None
         if bus.is_unbinding(place):
-            return PrepareRefusal(Why.BUSY, f"the kernel is still taking {NVIDIA} off {place}")
+            return _still_taken_off(place, NVIDIA)
         return self._handover.given_back(place)
 
     def found(self, step: TakeFromDriver, plan: PreparePlan, notes: Notes) -> bool | PrepareRefusal:  # noqa: ARG002
@@ -143,6 +143,8 @@ class BindsToVfio:
 
     def do(self, step: BindToVfio, plan: PreparePlan) -> Notes | PrepareRefusal:  # noqa: ARG002
         place, handover = step.pci_bus_id, self._handover
+        if handover.bus.is_unbinding(place):
+            return _still_taken_off(place)
         driver = handover.vfio_driver(place)
         if isinstance(driver, PrepareRefusal):
             return driver
@@ -161,6 +163,8 @@ class BindsToVfio:
         if _FOUND in notes or not handover.bus.has(place):
             return None
         driver = handover.bus.driver(place)
+        if handover.bus.is_unbinding(place) and not is_vfio(driver):
+            return _still_taken_off(place)
         if is_vfio(driver):
             nodes = handover.bus.vfio_nodes(place)
             refused = handover.unused(place, lambda: handover.opened(*nodes))
@@ -171,6 +175,11 @@ class BindsToVfio:
 
     def found(self, step: BindToVfio, plan: PreparePlan, notes: Notes) -> bool | PrepareRefusal:  # noqa: ARG002
         return is_vfio(self._handover.bus.driver(step.pci_bus_id))
+
+
+def _still_taken_off(place: str, driver: str = "a driver") -> PrepareRefusal:
+    """`driver` of sysfs says nothing meanwhile: the link goes before the driver does (drivers/base/dd.c)."""
+    return PrepareRefusal(Why.BUSY, f"the kernel is still taking {driver} off {place}")
 
 
 def _cut(gpu: GpuFacts) -> PrepareRefusal | None:

@@ -83,6 +83,8 @@ def make_way(driver: DriverName, places: Sockets) -> None:
 
 
 def _check(path: Path) -> None:
+    if path.is_symlink():
+        raise BadSettings(f"{path} is a link, and in the way of our socket: remove it")
     if path.is_socket():
         if _is_served(path):
             raise BadSettings(

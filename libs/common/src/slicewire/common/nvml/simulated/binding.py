@@ -6,15 +6,25 @@ written to them since the last look is done now, and they are empty again.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from slicewire.common.nvml.simulated.bus import DRIVERS
 from slicewire.common.nvml.simulated.state import NodeState, SimulatedGpu
 
+_HEARD = ("drivers_probe", *(f"drivers/{driver}/{file}" for driver in DRIVERS for file in ("bind", "unbind")))
+
+
+def is_silent(sys: Path) -> bool:
+    """Nothing was written since the last look."""
+    return not any(_size(f"{sys}/bus/pci/{file}") for file in _HEARD)
+
 
 def as_bound(sys: Path, state: NodeState) -> NodeState:
     """The state with every GPU at the driver it was given to."""
+    if is_silent(sys):
+        return state
     pci = sys / "bus/pci"
     for driver in DRIVERS:
         for gpu in _written(pci / "drivers" / driver / "unbind", state):
@@ -41,6 +51,13 @@ def _written(file: Path, state: NodeState) -> Iterator[SimulatedGpu]:
 def _may_have(pci: Path, gpu: SimulatedGpu) -> str:
     """The one driver that may have this GPU; empty for any."""
     return _text(pci / "devices" / gpu.pci_bus_id / "driver_override")
+
+
+def _size(file: str) -> int:
+    try:
+        return os.stat(file).st_size  # noqa: PTH116 - a Path costs more than the question
+    except OSError:
+        return 0
 
 
 def _text(file: Path) -> str:

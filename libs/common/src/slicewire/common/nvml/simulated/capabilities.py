@@ -25,18 +25,22 @@ def plant_capabilities(proc: Path, gpus: Iterable[SimulatedGpu]) -> None:
     say(proc / "devices", _DEVICES)
     wanted = {f"gpu{gpu.minor}": gpu for gpu in gpus}
     keep_only(capabilities, set(wanted))
-    for name, gpu in wanted.items():
-        mig = capabilities / name / "mig"
-        mig.mkdir(parents=True, exist_ok=True)
-        keep_only(mig, {f"gi{instance.id}" for instance in gpu.instances})
-        for instance in gpu.instances:
-            inside = {f"ci{one.id}" for one in instance.compute_instances}
-            folder = mig / f"gi{instance.id}"
-            folder.mkdir(exist_ok=True)
-            keep_only(folder, {"access", *inside})
-        for path, minor in _minors(gpu):
-            (mig / path).parent.mkdir(exist_ok=True)
-            say(mig / path, _ACCESS.format(minor=minor))
+    for gpu in wanted.values():
+        plant_cuts(proc, gpu)
+
+
+def plant_cuts(proc: Path, gpu: SimulatedGpu) -> None:
+    """Of this GPU alone."""
+    mig = proc / f"driver/nvidia/capabilities/gpu{gpu.minor}/mig"
+    mig.mkdir(parents=True, exist_ok=True)
+    keep_only(mig, {f"gi{instance.id}" for instance in gpu.instances})
+    for instance in gpu.instances:
+        folder = mig / f"gi{instance.id}"
+        folder.mkdir(exist_ok=True)
+        keep_only(folder, {"access", *(f"ci{one.id}" for one in instance.compute_instances)})
+    for path, minor in _minors(gpu):
+        (mig / path).parent.mkdir(exist_ok=True)
+        say(mig / path, _ACCESS.format(minor=minor))
 
 
 def _minors(gpu: SimulatedGpu) -> Iterator[tuple[str, int]]:

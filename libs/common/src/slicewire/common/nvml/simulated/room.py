@@ -27,17 +27,26 @@ from slicewire.common.nvml.partitions import ComputeInstance, GpuInstance
 from slicewire.common.nvml.port import Closed
 from slicewire.common.nvml.refusal import NvmlCode, NvmlRefused
 from slicewire.common.nvml.simulated import cutting
-from slicewire.common.nvml.simulated.binding import as_bound
+from slicewire.common.nvml.simulated.binding import as_bound, is_silent
 from slicewire.common.nvml.simulated.profiles import MODELS
 from slicewire.common.nvml.simulated.seeing import code_of, seen
 from slicewire.common.nvml.simulated.state import NVIDIA, BadState, NodeState, SimulatedGpu
 from slicewire.common.nvml.simulated.statefile import Signature, StateFile
-from slicewire.common.nvml.simulated.tree import plant, plant_cuts
+from slicewire.common.nvml.simulated.tree import plant, plant_cut
 from slicewire.common.nvml.simulated.watching import FolderWatch, Watch
 
 T = TypeVar("T")
 _MODE_SECONDS, _INSTANCE_SECONDS, _COMPUTE_SECONDS = 1.5, 0.25, 0.1
 """About what a real GPU takes to change its MIG mode, to make or remove a GPU or compute instance."""
+_COARSE_NANOSECONDS = 50_000_000
+"""Two changes within this may leave the same time."""
+
+
+class _Seen(msgspec.Struct, frozen=True):
+    """What was in the state file of this signature."""
+
+    signature: Signature
+    facts: NodeFacts | NvmlAbsent
 
 
 class SimulatedNvml:
@@ -54,6 +63,7 @@ class SimulatedNvml:
         self._closed = threading.Event()
         self._noticed: Signature | None = None
         self._planted: Signature | None = None
+        self._seen: _Seen | None = None
         self._heard_xids: int | None = None
         self._latest_xid = 0
         with self._file.locked():
@@ -73,7 +83,7 @@ class SimulatedNvml:
         if self._closed.is_set():
             raise Closed
         try:
-            return seen(self._agreed())
+            return self._seen_again() or self._seen_anew()
         except (BadState, OSError) as error:
             return NvmlAbsent(str(error))
 
@@ -157,20 +167,20 @@ class SimulatedNvml:
                 before = _answering(state, gpu)
                 after, answer = change(before)
                 if after != before:
-                    self._cut(state.with_gpu_as(after))
+                    self._cut(state.with_gpu_as(after), after)
         except NvmlRefused as refused:
             raise NvmlRefused(refused.code, f"{what} of {gpu}: {refused.what}") from refused
         except (BadState, OSError) as error:
             raise NvmlRefused(NvmlCode.DRIVER_AWAY, f"{what} of {gpu}: {error}") from error
         return answer
 
-    def _cut(self, state: NodeState) -> None:
+    def _cut(self, state: NodeState, changed: SimulatedGpu) -> None:
         """Under the lock only. How a GPU is cut and set is in few of the files."""
         if self._planted != self._file.signature():
             self._become(state)
             return
         self._file.write(state)
-        plant_cuts(self._file.path.parent, state)
+        plant_cut(self._file.path.parent, changed)
         self._planted = self._file.signature()
 
     def _become(self, state: NodeState, *, write: bool = True) -> None:
@@ -180,19 +190,38 @@ class SimulatedNvml:
         plant(self._file.path.parent, state)
         self._planted = self._file.signature()
 
-    def _agreed(self) -> NodeState:
+    def _seen_again(self) -> NodeFacts | NvmlAbsent | None:
+        """What the latest look saw, where nothing was written since; None where that is not known. A file
+        that was written a moment ago may be written again and bear the same time."""
+        known = self._seen
+        if (
+            known is None
+            or self._file.signature() != known.signature
+            or not is_silent(self.sysfs_root / "sys")
+        ):
+            return None
+        age = time.time_ns() - known.signature[1]
+        return known.facts if age > _COARSE_NANOSECONDS else None
+
+    def _seen_anew(self) -> NodeFacts | NvmlAbsent:
+        state, signature = self._agreed()
+        facts = seen(state)
+        self._seen = None if signature is None else _Seen(signature, facts)
+        return facts
+
+    def _agreed(self) -> tuple[NodeState, Signature | None]:
         """The state, with the files beside it made to agree."""
         with self._file.locked():
             state = self._file.read()
             bound = as_bound(self.sysfs_root / "sys", state)
             if bound != state or self._planted != self._file.signature():
                 self._become(bound, write=bound != state)
-            self._noticed = self._planted
+            self._noticed = signature = self._planted
         state = bound
         self._latest_xid = _last_xid(state)
         if self._heard_xids is None:  # what was reported before we came is not news
             self._heard_xids = self._latest_xid
-        return state
+        return state, signature
 
     def _has_unheard_xids(self) -> bool:
         """A look may have noticed the change that an XID is, but only waiting hears it."""

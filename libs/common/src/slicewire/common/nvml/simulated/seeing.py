@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from slicewire.common.nvml.condition import Condition, Ecc, RemappedRows, RetiredPages
 from slicewire.common.nvml.facts import Fabric, FabricState, GpuFacts, NodeFacts, NvmlAbsent, Unseen
 from slicewire.common.nvml.partitions import Mig
@@ -12,11 +14,17 @@ from slicewire.common.nvml.simulated.faults import LOST
 from slicewire.common.nvml.simulated.profiles import MODELS, Model
 from slicewire.common.nvml.simulated.state import NVIDIA, NodeState, SimulatedGpu
 
+_FabricOf = tuple[str, int]
+"""Of a node: the UUID of its cluster, and its clique there."""
+_REMEMBERED = 64
+"""GPUs, as they were when looked at: most of them are as they were."""
+
 
 def seen(state: NodeState) -> NodeFacts | NvmlAbsent:
     if state.absent:
         return NvmlAbsent(state.absent)
-    found = tuple(_seen(state, gpu) for gpu in state.gpus if gpu.kernel_driver == NVIDIA)
+    fabric = (state.cluster_uuid, state.clique_id)
+    found = tuple(_seen(fabric, gpu) for gpu in state.gpus if gpu.kernel_driver == NVIDIA)
     return NodeFacts(
         driver_version=state.driver_version,
         cuda_driver_version=state.cuda_driver_version,
@@ -25,7 +33,8 @@ def seen(state: NodeState) -> NodeFacts | NvmlAbsent:
     )
 
 
-def _seen(state: NodeState, gpu: SimulatedGpu) -> GpuFacts | Unseen:
+@lru_cache(_REMEMBERED)
+def _seen(fabric: _FabricOf, gpu: SimulatedGpu) -> GpuFacts | Unseen:
     bus_id = _as_nvml_writes(gpu.pci_bus_id)
     if gpu.fault:
         return Unseen(f"GPU {gpu.minor}", gpu.fault, bus_id, code_of(gpu.fault))
@@ -50,7 +59,7 @@ def _seen(state: NodeState, gpu: SimulatedGpu) -> GpuFacts | Unseen:
         persistence=gpu.persistence,
         power_limit_milliwatts=model.power_limit_milliwatts,
         links=links(gpu.model, gpu.pci_bus_id),
-        fabric=_fabric(state, gpu, model),
+        fabric=_fabric(fabric, gpu, model),
         condition=_condition(gpu, model),
     )
 
@@ -70,12 +79,13 @@ def _mig(gpu: SimulatedGpu, model: Model) -> Mig | None:
     )
 
 
-def _fabric(state: NodeState, gpu: SimulatedGpu, model: Model) -> Fabric | None:
+def _fabric(fabric: _FabricOf, gpu: SimulatedGpu, model: Model) -> Fabric | None:
     if not model.has_fabric:
         return None
     if gpu.fabric_state is not FabricState.COMPLETED:
         return Fabric(state=gpu.fabric_state)
-    return Fabric(state=gpu.fabric_state, cluster_uuid=state.cluster_uuid, clique_id=state.clique_id)
+    cluster_uuid, clique_id = fabric
+    return Fabric(state=gpu.fabric_state, cluster_uuid=cluster_uuid, clique_id=clique_id)
 
 
 def _condition(gpu: SimulatedGpu, model: Model) -> Condition:

@@ -7,6 +7,7 @@ and a process killed in the middle leaves the state before.
 from __future__ import annotations
 
 import fcntl
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,14 +23,25 @@ Signature = tuple[int, int, int]
 class StateFile:
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._lock, self._beside = str(path.with_suffix(".lock")), path.with_suffix(".new")
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Alone among all processes. The lock is a file beside the state, as that one is replaced."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.with_suffix(".lock").open("w") as lock:
+        lock = self._opened()
+        try:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+        finally:
+            os.close(lock)
+
+    def _opened(self) -> int:
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        try:
+            return os.open(self._lock, flags, 0o666)
+        except (FileNotFoundError, NotADirectoryError):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            return os.open(self._lock, flags, 0o666)
 
     def read(self) -> NodeState:
         """Raises `BadState`."""
@@ -40,9 +52,8 @@ class StateFile:
 
     def write(self, state: NodeState) -> None:
         """Under the lock only."""
-        beside = self.path.with_suffix(".new")
-        beside.write_bytes(msgspec.json.format(msgspec.json.encode(state), indent=1))
-        beside.replace(self.path)
+        self._beside.write_bytes(msgspec.json.format(msgspec.json.encode(state), indent=1))
+        self._beside.replace(self.path)
 
     def change(self, change: Callable[[NodeState], NodeState]) -> NodeState:
         """Read, change and write as one step. Raises `BadState`."""
@@ -54,7 +65,7 @@ class StateFile:
     def signature(self) -> Signature | None:
         """None where there is no file."""
         try:
-            found = self.path.stat()
+            found = os.stat(self.path)  # noqa: PTH116 - it is asked at every look
         except OSError:
             return None
         return found.st_ino, found.st_mtime_ns, found.st_size

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from slicewire.common.nvml.simulated import mpscontrol
 from slicewire.common.nvml.simulated.bus import plant_bus
-from slicewire.common.nvml.simulated.capabilities import plant_capabilities
+from slicewire.common.nvml.simulated.capabilities import plant_capabilities, plant_cuts
 from slicewire.common.nvml.simulated.devnodes import plant_nodes
 from slicewire.common.nvml.simulated.planting import keep_only, link, say
 from slicewire.common.nvml.simulated.state import NVIDIA, VFIO, NodeState, SimulatedGpu
@@ -52,9 +52,9 @@ def plant(directory: Path, state: NodeState) -> None:
     _plant_firmware(directory / "root/lib/firmware/nvidia", state.driver_version)
 
 
-def plant_cuts(directory: Path, state: NodeState) -> None:
-    """The same, where no more was changed since than how GPUs are cut and set."""
-    plant_capabilities(directory / "proc", _driven(state))
+def plant_cut(directory: Path, gpu: SimulatedGpu) -> None:
+    """The same, where no more was changed since than how this GPU is cut and set."""
+    plant_cuts(directory / "proc", gpu)
 
 
 def _driven(state: NodeState) -> tuple[SimulatedGpu, ...]:

@@ -15,6 +15,7 @@ from slicewire.node_prep.core.steps.mps import (
     SetExclusiveMode,
     StartMps,
     daemon_name,
+    is_daemon_name,
 )
 from slicewire.node_prep.core.steps.step import Notes, PlanStep
 from slicewire.node_prep.core.steps.vfio import (
@@ -65,4 +66,5 @@ __all__ = [
     "WriteCdiFile",
     "WriteMetadata",
     "daemon_name",
+    "is_daemon_name",
 ]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from hashlib import sha256
+from string import hexdigits
 from typing import ClassVar, assert_never
 
 from slicewire.common.model.struct import Object
@@ -41,6 +42,10 @@ def daemon_name(devices: Iterable[MpsDevice]) -> str:
     """Short, for the paths of sockets may not be long."""
     keys = ",".join(sorted(device.key for device in devices))
     return sha256(keys.encode()).hexdigest()[:_NAME_DIGITS]
+
+
+def is_daemon_name(name: str) -> bool:
+    return len(name) == _NAME_DIGITS and set(name) <= set(hexdigits.lower())
 
 
 class MakeMpsDirectories(PlanStep, frozen=True, tag="makeMpsDirectories"):
