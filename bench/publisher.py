@@ -1,10 +1,11 @@
 """What the publisher costs a cluster: a first publication, and one change until Kubernetes has it.
 
-    make bench-publisher      (BENCH_NODES=1000,5000; KUBECONFIG names a real cluster)
+    make bench-publisher      (BENCH_NODES=1000,5000; BENCH_PARTITIONED=1000; BENCH_KUBECONFIG=…)
 
-Each node has 8 GPUs. The bus is a real nats-server with its files on disk; the small API and the publisher
-share this process, so its figures hold the server's work too. On a real cluster there are fewer nodes, made
-for the run and gone after it.
+Each node has 8 GPUs, whole, or as many partitions as they can be cut into. The bus is a real nats-server with
+its files on disk. The small API and the publisher share this process, so its figures hold the server's work
+too; BENCH_KUBECONFIG names a real API server instead (etcd and kube-apiserver are enough), on which nodes are
+made for the run, and gone after it.
 """
 
 from __future__ import annotations
@@ -23,20 +24,12 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from bench import fleet, upkeep
 from slicewire.client.local import broker as brokers
 from slicewire.client.local.memory import megabytes
 from slicewire.common.bus.nats import NatsBus, connected
-from slicewire.common.bus.port import Write
 from slicewire.common.messages import INVENTORY, PoolObserved
-from slicewire.common.model import (
-    Device,
-    DeviceAttribute,
-    DeviceName,
-    DriverName,
-    NodeName,
-    PoolName,
-    ResourceSlice,
-)
+from slicewire.common.model import Device, DeviceAttribute, ResourceSlice
 from slicewire.publisher import kube, watched
 from slicewire.publisher.apifaults import ApiConflict, ApiNotFound, ApiUnavailable
 from slicewire.publisher.service import Policy, Publisher
@@ -44,13 +37,14 @@ from tests.component.publisher.world import running
 from tests.kubeapi.server import serving
 
 SIZES = tuple(int(size) for size in os.environ.get("BENCH_NODES", "1000,5000").split(","))
-_REAL = Path(os.environ.get("KUBECONFIG", "/var/lib/slicewire-cluster/admin.kubeconfig"))
-_REAL_NODES = 100
-_GPUS = 8
+PARTITIONED = tuple(int(size) for size in os.environ.get("BENCH_PARTITIONED", "1000").split(",") if size)
+_REAL = os.environ.get("BENCH_KUBECONFIG", "")
 _CHANGES = 200
-_AT_ONCE = 200
-_DRIVER = DriverName("bench.example.com")
-_PREFIX = "bench-node-"
+_AT_ONCE = 50
+_UNTIL_SECONDS = 1800.0
+_MARK = "bench.slicewire.dev/mark"
+_PLACE = "resource.kubernetes.io/pciBusID"
+_LABEL = "bench.slicewire.dev/made"
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,77 +62,94 @@ class Seen:
     """The slices that Kubernetes has, as a watch of its own sees them."""
 
     def __init__(self) -> None:
-        self.marks: dict[str, str] = {}
+        self._slices: dict[str, set[str]] = {}
+        self._marks: dict[str, str] = {}
+        self._whole: set[str] = set()
         self._changed = asyncio.Event()
 
     async def watch(self, api: kube.Kube) -> None:
         async for event in api.follow(watched.SLICES[0]):
             match event:
-                case watched.Seen(found) if found.spec.driver == _DRIVER:
-                    self.marks[str(found.spec.node_name)] = _mark(found)
-                    self._changed.set()
+                case watched.Listed(objects):
+                    for found in objects:
+                        self._keep(found)
+                case watched.Seen(found):
+                    self._keep(found)
 
-    async def until(self, nodes: int) -> None:
-        while len(self.marks) < nodes:
-            await self._next()
+    async def until_whole(self, nodes: int) -> int:
+        """All pools of so many nodes. How many slices they are."""
+        async with asyncio.timeout(_UNTIL_SECONDS):
+            while len(self._whole) < nodes:
+                await self._next()
+        return sum(map(len, self._slices.values()))
 
     async def until_marked(self, node: str, mark: str) -> None:
-        while self.marks.get(node) != mark:
+        while self._marks.get(node) != mark:
             await self._next()
+
+    def _keep(self, found: ResourceSlice) -> None:
+        node = str(found.spec.node_name)
+        names = self._slices.setdefault(node, set())
+        names.add(found.metadata.name)
+        if len(names) == found.spec.pool.resource_slice_count:
+            self._whole.add(node)
+        for device in found.spec.devices[:1]:
+            if _MARK in device.attributes:
+                self._marks[node] = device.attributes[_MARK].string or ""
+        self._changed.set()
 
     async def _next(self) -> None:
         self._changed.clear()
         await self._changed.wait()
 
 
-def _mark(found: ResourceSlice) -> str:
-    return found.spec.devices[0].attributes["mark"].string or ""
+def _pool(number: int, mark: str, *, partitioned: bool) -> PoolObserved:
+    """With a mark on its first device, by which a change is known again."""
+    pool = fleet.pool(number, partitioned=partitioned)
+    first, *others = map(_placed, pool.devices)
+    marked = {**first.attributes, _MARK: DeviceAttribute(string=mark)}
+    return msgspec.structs.replace(pool, devices=(msgspec.structs.replace(first, attributes=marked), *others))
 
 
-def _pool(node: str, mark: str) -> PoolObserved:
-    devices = tuple(
-        Device(
-            name=DeviceName(f"gpu-{index}"),
-            attributes={
-                "mark": DeviceAttribute(string=mark),
-                "uuid": DeviceAttribute(string=f"GPU-{node}-{index}"),
-                "productName": DeviceAttribute(string="NVIDIA H100 80GB HBM3"),
-            },
-        )
-        for index in range(_GPUS)
-    )
-    return PoolObserved(
-        node=NodeName(node), driver=_DRIVER, pool=PoolName(node), generation=1, devices=devices
-    )
+def _placed(device: Device) -> Device:
+    """With the place of its GPU on the bus, by which discovery's pools are cut into slices."""
+    gpu = int(device.name.split("-")[1])
+    place = {_PLACE: DeviceAttribute(string=f"0000:{gpu:02x}:00.0")}
+    return msgspec.structs.replace(device, attributes={**device.attributes, **place})
 
 
-async def measured(name: str, api: kube.Kube, nodes: Sequence[str]) -> list[Row]:
-    """The figures of one server. `nodes` are there already."""
+async def measured(name: str, api: kube.Kube, nodes: int, *, partitioned: bool) -> list[Row]:
+    """The figures of one server. The nodes are there already."""
     with tempfile.TemporaryDirectory() as folder:
         async with brokers.running(Path(folder)) as broker, connected(broker.url, name="bench") as bus:
-            for start in range(0, len(nodes), _AT_ONCE):
-                some = nodes[start : start + _AT_ONCE]
-                await bus.commit([Write(INVENTORY, (node, _DRIVER), _pool(node, "first")) for node in some])
-            return await _published(name, api, bus, nodes)
+            for start in range(0, nodes, _AT_ONCE):
+                some = range(start, min(start + _AT_ONCE, nodes))
+                for number in some:
+                    await bus.tell(INVENTORY, _pool(number, "first", partitioned=partitioned))
+            return await _published(name, api, bus, (nodes, partitioned))
 
 
-async def _published(name: str, api: kube.Kube, bus: NatsBus, nodes: Sequence[str]) -> list[Row]:
+async def _published(name: str, api: kube.Kube, bus: NatsBus, fleet_of: tuple[int, bool]) -> list[Row]:
+    nodes, partitioned = fleet_of
     seen, publisher = Seen(), Publisher(bus, api, 8, policy=Policy(makes_classes=False))
     async with running(seen.watch(api)), running(publisher.run()):
-        begun = time.perf_counter()
-        await seen.until(len(nodes))
-        first = time.perf_counter() - begun
+        begun, used = time.perf_counter(), time.process_time()
+        slices = await seen.until_whole(nodes)
+        first, used = time.perf_counter() - begun, time.process_time() - used
         before, seconds = api.writes, list[float]()
         for index in range(_CHANGES):
-            node, mark = nodes[index * 7 % len(nodes)], f"change-{index}"
+            number, mark = index * 7 % nodes, f"change-{index}"
+            pool = _pool(number, mark, partitioned=partitioned)
             begun = time.perf_counter()
-            await bus.tell(INVENTORY, _pool(node, mark))
-            await seen.until_marked(node, mark)
+            await bus.tell(INVENTORY, pool)
+            await seen.until_marked(pool.node, mark)
             seconds.append(time.perf_counter() - begun)
         requests = (api.writes - before) / _CHANGES
         cuts = statistics.quantiles(seconds, n=100)
         return [
             Row(case=f"{name}: first publication", figure=first, unit="s"),
+            Row(case=f"{name}: slices", figure=slices, unit=""),
+            Row(case=f"{name}: CPU of this process for it", figure=used, unit="s"),
             Row(case=f"{name}: a change, p50", figure=cuts[49] * 1000, unit="ms", target=50),
             Row(case=f"{name}: a change, p99", figure=cuts[98] * 1000, unit="ms", target=200),
             Row(case=f"{name}: requests a change", figure=requests, unit="", target=1),
@@ -146,65 +157,69 @@ async def _published(name: str, api: kube.Kube, bus: NatsBus, nodes: Sequence[st
         ]
 
 
-def _nodes(number: int) -> list[str]:
-    return [f"{_PREFIX}{index}" for index in range(number)]
-
-
-async def _add(api: kube.Kube, nodes: Sequence[str]) -> None:
-    for node in nodes:
-        document = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": node}}
+async def _add(api: kube.Kube, nodes: int) -> None:
+    """With what a kubelet says of a node, so that controllers, where there are any, see nothing amiss."""
+    for number in range(nodes):
+        meta = {"name": fleet.node_name(number), "labels": {_LABEL: "true"}}
         with suppress(ApiConflict):
-            await api.create("/api/v1/nodes", document)
+            await api.create("/api/v1/nodes", {"apiVersion": "v1", "kind": "Node", "metadata": meta})
 
 
-async def small(number: int) -> list[Row]:
+async def small(nodes: int, *, partitioned: bool) -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         async with serving() as server:
             path = server.write_kubeconfig(Path(folder) / "kubeconfig")
             async with kube.connected(str(path), "") as api:
-                await _add(api, _nodes(number))
-                return await measured(f"small API, {number:,} nodes", api, _nodes(number))
+                await _add(api, nodes)
+                return await measured(
+                    _named("small API", nodes, partitioned), api, nodes, partitioned=partitioned
+                )
 
 
-async def real() -> list[Row]:
-    """On the cluster that is up, if one is; what is made is gone after it."""
-    nodes = _nodes(_REAL_NODES)
-    async with kube.connected(str(_REAL), "") as api:
+async def real(nodes: int, *, partitioned: bool) -> list[Row]:
+    """On a server that is there; what is made on it is gone afterwards."""
+    async with kube.connected(_REAL, "") as api:
         try:
             await _add(api, nodes)
-            return await measured(f"Kubernetes, {_REAL_NODES} nodes", api, nodes)
+            return await measured(
+                _named("kube-apiserver", nodes, partitioned), api, nodes, partitioned=partitioned
+            )
         finally:
-            await _remove(api)
+            await _remove(api, nodes)
 
 
-async def _remove(api: kube.Kube) -> None:
+def _named(server: str, nodes: int, partitioned: bool) -> str:
+    return f"{server}, {nodes:,} nodes of 8{', MIG' if partitioned else ''}"
+
+
+async def _remove(api: kube.Kube, nodes: int) -> None:
     """Until nothing is left: controllers change nodes while we delete them, and that is a conflict."""
+    ours = {fleet.node_name(number) for number in range(nodes)}
     kinds: tuple[watched.Kind[Any], ...] = (watched.SLICES[0], watched.NODES)
     for kind in kinds:
-        while ours := await _made_here(api, kind):
-            for found in ours:
+        while left := [found for found in await _all(api, kind) if _node_of(found) in ours]:
+            for found in left:
                 meta = found.metadata
                 with suppress(ApiConflict, ApiNotFound, ApiUnavailable):
                     await api.delete(f"{kind.path}/{meta.name}", meta.uid, meta.resource_version)
 
 
-async def _made_here(api: kube.Kube, kind: watched.Kind[Any]) -> list[Any]:
+async def _all(api: kube.Kube, kind: watched.Kind[Any]) -> tuple[Any, ...]:
     listed = await anext(api.follow(kind))
     assert isinstance(listed, watched.Listed)
-    return [
-        found
-        for found in listed.objects
-        if (found.spec.driver == _DRIVER if isinstance(found, ResourceSlice) else _is_ours(found))
-    ]
+    return listed.objects
 
 
-def _is_ours(found: Any) -> bool:
-    return str(found.metadata.name).startswith(_PREFIX)
+def _node_of(found: Any) -> str:
+    return str(found.spec.node_name if isinstance(found, ResourceSlice) else found.metadata.name)
 
 
 async def main() -> list[Row]:
-    rows = [row for size in SIZES for row in await small(size)]
-    return rows + (await real() if _REAL.exists() else [])
+    server = real if _REAL else small
+    rows = [row for size in SIZES for row in await server(size, partitioned=False)]
+    rows += [row for size in PARTITIONED for row in await server(size, partitioned=True)]
+    beside = [*upkeep.gated_pods(), *await upkeep.roll_call(max(SIZES))]
+    return rows + [Row(case=found.case, figure=found.figure, unit=found.unit) for found in beside]
 
 
 def show(rows: Sequence[Row]) -> None:

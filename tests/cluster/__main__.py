@@ -1,4 +1,4 @@
-"""python -m tests.cluster up | down | status | ready"""
+"""python -m tests.cluster up | down | status | ready | build"""
 
 from __future__ import annotations
 
@@ -14,9 +14,7 @@ from tests.cluster.places import NODE, VERSION, Cache, CannotRun, Home
 def up(cache: Cache, home: Home) -> None:
     """Raises `CannotRun`."""
     begun = time.monotonic()
-    _must_be_root()
-    binaries.build(cache, _say)
-    debian.unpack(cache, _say)
+    build(cache, home)
     _say("starting etcd, API server, controller manager and scheduler")
     control_plane.start(cache, home)
     _say("starting containerd and kubelet")
@@ -24,6 +22,13 @@ def up(cache: Cache, home: Home) -> None:
     _say(f"Kubernetes {VERSION} with node {NODE} is up ({time.monotonic() - begun:.1f} s)")
     _say(f"  export KUBECONFIG={home.kubeconfig} PATH={cache.binaries}:$PATH")
     _say("  make cluster-down   stops it and leaves nothing behind")
+
+
+def build(cache: Cache, _home: Home) -> None:
+    """What `up` builds the first time; what was built before it was cut short stays. Raises `CannotRun`."""
+    _must_be_root()
+    binaries.build(cache, _say)
+    debian.unpack(cache, _say)
 
 
 def down(cache: Cache, home: Home) -> None:
@@ -58,7 +63,7 @@ def _say(text: str) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    commands = {"up": up, "down": down, "status": status, "ready": ready}
+    commands = {"up": up, "down": down, "status": status, "ready": ready, "build": build}
     if len(arguments) != 1 or arguments[0] not in commands:
         print(f"usage: python -m tests.cluster {{{'|'.join(commands)}}}", file=sys.stderr)
         return 2

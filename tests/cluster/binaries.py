@@ -1,7 +1,7 @@
 """Kubernetes from its Go modules, built once.
 
 `binaries/go.mod` names the programs as tools, with the replace lines that a release of Kubernetes
-needs; `go.sum` holds what they may be.
+needs; `go.sum` holds what they may be. CoreDNS is a module beside it: it wants other libraries.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ PROGRAMS = {
     "kube-controller-manager": "k8s.io/kubernetes/cmd/kube-controller-manager",
     "kubelet": "k8s.io/kubernetes/cmd/kubelet",
     "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
+    "kube-proxy": "k8s.io/kubernetes/cmd/kube-proxy",
+    "coredns": "slicewire.dev/tests/cluster/binaries/dns",
 }
 _MAJOR, _MINOR, _ = VERSION.split(".")
 _STAMPS = {
@@ -61,7 +63,7 @@ def _build(go: str, name: str, into: Path) -> None:
     unfinished = into / f"{name}.unfinished"
     done = subprocess.run(
         [go, "build", "-trimpath", "-ldflags", f"-s -w {stamps}", "-o", str(unfinished), PROGRAMS[name]],
-        cwd=MODULE,
+        cwd=MODULE / "dns" if name == "coredns" else MODULE,
         env={**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly -buildvcs=false"},
         capture_output=True,
         text=True,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import pytest
@@ -16,21 +16,38 @@ from tests.cluster.kubectl import EXAMPLES, SECONDS, Kubectl
 from tests.cluster.places import NODE, Cache, CannotRun, Home
 from tests.cluster.slicewire import Hardware, Parts
 
+_NO_CLUSTER = "no cluster: "
+
 
 @pytest.fixture(scope="session")
 def home() -> Iterator[Home]:
-    """Brought up for these tests, unless it is up; then it stays up. One run at a time has it."""
+    """Brought up for these tests, unless it is up; then it stays up. One run at a time has it.
+
+    Where it cannot run the tests are skipped, aloud; where it can, and does not come up, they fail.
+    """
     cache, home = Cache(), Home()
-    was_up = home.kubeconfig.exists()
     try:
         ready(cache, home)
-        with _alone(home):
-            up(cache, home)
-            yield home
-            if not was_up:
-                down(cache, home)
     except CannotRun as reason:
-        pytest.skip(f"no cluster: {reason}")
+        pytest.skip(f"{_NO_CLUSTER}{reason}")
+    was_up = home.kubeconfig.exists()
+    with _alone(home):
+        try:
+            up(cache, home)
+        except CannotRun as reason:
+            pytest.fail(f"the cluster does not come up: {reason}", pytrace=False)
+        yield home
+        if not was_up:
+            down(cache, home)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reasons = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", ())]
+    for reason in reasons:
+        if _NO_CLUSTER in reason:
+            why = reason.partition(_NO_CLUSTER)[2].rstrip("')")
+            terminalreporter.write_line(f"!!! CLUSTER TESTS SKIPPED: {why}", red=True, bold=True)
+            return
 
 
 @contextmanager
@@ -55,10 +72,16 @@ def hardware() -> Hardware:
 
 
 @pytest.fixture
-def parts(home: Home, kubectl: Kubectl, hardware: Hardware) -> Iterator[Parts]:
+def settings() -> Mapping[str, str]:
+    """What else the parts are told: a test file that wants it has a fixture of this name."""
+    return {}
+
+
+@pytest.fixture
+def parts(home: Home, kubectl: Kubectl, hardware: Hardware, settings: Mapping[str, str]) -> Iterator[Parts]:
     """Slicewire from nothing on a cluster without claims; what it made is gone afterwards."""
     kubectl("delete", "resourceslices", "--all")
-    with slicewire.running(home, hardware) as parts:
+    with slicewire.running(home, hardware, settings) as parts:
         slices = ("resourceslices", "--for=create", f"--timeout={SECONDS}s", "--field-selector")
         kubectl("wait", *slices, f"spec.nodeName={NODE}")
         yield parts

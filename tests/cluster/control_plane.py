@@ -1,4 +1,4 @@
-"""etcd, API server, controller manager and scheduler, on loopback."""
+"""etcd, API server, controller manager and scheduler. Pods reach the API server at the node's address."""
 
 from __future__ import annotations
 
@@ -8,9 +8,19 @@ from pathlib import Path
 
 import yaml
 
+from tests.cluster import audit
 from tests.cluster.daemons import Daemon, wait
 from tests.cluster.kubectl import Kubectl
-from tests.cluster.places import API_PORT, ETCD_PEER_PORT, ETCD_PORT, NODE, Cache, CannotRun, Home
+from tests.cluster.places import (
+    API_PORT,
+    ETCD_PEER_PORT,
+    ETCD_PORT,
+    NODE,
+    NODE_ADDRESS,
+    Cache,
+    CannotRun,
+    Home,
+)
 
 GATES = "DRADeviceTaintRules=true,DRAListTypeAttributes=true,DRAResourcePoolStatus=true"
 """What of DRA is off by default in 1.36 and used here."""
@@ -19,6 +29,7 @@ _USERS = {
     "controllers": ("system:kube-controller-manager", ""),
     "scheduler": ("system:kube-scheduler", ""),
     "node": (f"system:node:{NODE}", "system:nodes"),
+    "proxy": ("system:kube-proxy", ""),
 }
 _ETCD, _PEER = f"http://127.0.0.1:{ETCD_PORT}", f"http://127.0.0.1:{ETCD_PEER_PORT}"
 
@@ -32,6 +43,7 @@ def daemons(home: Home) -> tuple[Daemon, ...]:
 def start(cache: Cache, home: Home) -> None:
     """Raises `CannotRun`."""
     _write_keys(home)
+    _succeeds(["ip", "address", "add", f"{NODE_ADDRESS}/32", "dev", "lo"])  # it may be there already
     etcd, api, controllers, scheduler = daemons(home)
     etcd.start([str(cache.binaries / "etcd"), *_etcd(home)])
     api.start([str(cache.binaries / "kube-apiserver"), *_api(home)])
@@ -55,8 +67,8 @@ def _etcd(home: Home) -> Iterator[str]:
 
 def _api(home: Home) -> Iterator[str]:
     yield f"--etcd-servers={_ETCD}"
-    yield "--bind-address=127.0.0.1"
-    yield "--advertise-address=127.0.0.1"
+    yield f"--bind-address={NODE_ADDRESS}"
+    yield f"--advertise-address={NODE_ADDRESS}"
     yield f"--secure-port={API_PORT}"
     yield f"--cert-dir={home.certificates}"
     yield f"--token-auth-file={home.root / 'tokens.csv'}"
@@ -67,6 +79,7 @@ def _api(home: Home) -> Iterator[str]:
     yield f"--service-account-key-file={home.certificates / 'accounts.pub'}"
     yield f"--service-account-signing-key-file={home.certificates / 'accounts.key'}"
     yield "--service-cluster-ip-range=10.96.0.0/24"
+    yield from audit.flags(home)
     yield "--kubelet-preferred-address-types=InternalIP"
     versions = ("v1", "v1beta2", "v1beta1", "v1alpha3")
     yield "--runtime-config=" + ",".join(f"resource.k8s.io/{version}=true" for version in versions)
@@ -102,7 +115,7 @@ def _write_keys(home: Home) -> None:
 
 def _write_kubeconfigs(home: Home) -> None:
     server = {
-        "server": f"https://127.0.0.1:{API_PORT}",
+        "server": f"https://{NODE_ADDRESS}:{API_PORT}",
         "certificate-authority": str(home.certificates / "apiserver.crt"),
     }
     for user in _USERS:

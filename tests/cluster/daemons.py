@@ -43,6 +43,7 @@ class Daemon:
                     (os.POSIX_SPAWN_DUP2, nothing.fileno(), 0),
                     (os.POSIX_SPAWN_DUP2, log.fileno(), 1),
                     (os.POSIX_SPAWN_DUP2, log.fileno(), 2),
+                    *((os.POSIX_SPAWN_CLOSE, each) for each in _inherited()),
                 ],
                 setsid=True,
             )
@@ -80,6 +81,19 @@ def wait(what: str, holds: Callable[[], bool], daemon: Daemon, seconds: float = 
     """Raises `CannotRun` with the end of the daemon's log where it never comes true."""
     if not comes_true(holds, seconds, is_hopeless=lambda: daemon.pid is None):
         raise CannotRun(f"{what}: not so; the end of {daemon.log}:\n{daemon.last_words()}")
+
+
+def _inherited() -> list[int]:
+    """What whoever started us left open, a lock perhaps: a daemon that outlives us must not hold it on."""
+    found = [int(each.name) for each in Path("/proc/self/fd").iterdir()]
+    return [each for each in found if each > 2 and _is_inheritable(each)]
+
+
+def _is_inheritable(descriptor: int) -> bool:
+    try:
+        return os.get_inheritable(descriptor)
+    except OSError:  # it was the listing's own
+        return False
 
 
 def _started(pid: int) -> str:

@@ -1,4 +1,4 @@
-"""containerd, runc, CNI plugins and a static busybox from Debian, unpacked beside the system.
+"""containerd, runc, CNI plugins, nft and a static busybox from Debian, unpacked beside the system.
 
 containerd 2 is newer than the machine's own Debian, so it comes from a newer suite of the mirror
 that the machine uses already; nothing is installed, and the machine's package lists are not touched.
@@ -9,12 +9,26 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from tests.cluster.places import Cache, CannotRun
 
-_PACKAGES = {"forky": ("containerd", "containernetworking-plugins"), "": ("runc", "busybox-static")}
+_NFT = (
+    "nftables",
+    "libnftables1",
+    "libnftnl11",
+    "libmnl0",
+    "libjansson4",
+    "libedit2",
+    "libxtables12",
+    "libbsd0",
+)
+_PACKAGES = {
+    "forky": ("containerd", "containernetworking-plugins"),
+    "": ("runc", "busybox-static", *_NFT),
+}
 """By suite; the empty one is the machine's own: a newer runc wants a newer libc."""
 _SOURCES = (Path("/etc/apt/sources.list"), Path("/etc/apt/sources.list.d"))
 _MIRROR = re.compile(r"^(?:URIs:\s*|deb\s+(?:\[[^]]*\]\s+)?)(\S+/debian)/?(?:\s|$)", re.MULTILINE)
@@ -22,8 +36,8 @@ _MIRROR = re.compile(r"^(?:URIs:\s*|deb\s+(?:\[[^]]*\]\s+)?)(\S+/debian)/?(?:\s|
 
 def unpack(cache: Cache, say: Callable[[str], None]) -> None:
     """What is not there yet. Raises `CannotRun`."""
-    done = cache.debian / ".unpacked"
-    if done.exists():
+    done, wanted = cache.debian / ".unpacked", repr(_PACKAGES)
+    if done.exists() and done.read_text() == wanted:
         return
     for program in ("apt-get", "dpkg-deb"):
         if shutil.which(program) is None:
@@ -34,37 +48,47 @@ def unpack(cache: Cache, say: Callable[[str], None]) -> None:
         for package in _downloaded(suite, packages, lists):
             _run("dpkg-deb", "-x", str(package), str(cache.debian))
     shutil.rmtree(lists)
-    done.touch()
+    done.write_text(wanted)
+
+
+def rootfs(suite: str, packages: tuple[str, ...], into: Path) -> None:
+    """These packages and what they depend on, unpacked; their scripts are not run. Raises `CannotRun`."""
+    with tempfile.TemporaryDirectory() as lists:
+        options = _options(suite, Path(lists))
+        nothing = Path(lists) / "status"
+        nothing.touch()
+        options += ["-o", f"Dir::State::status={nothing}", "-o", "APT::Install-Recommends=false"]
+        _run("apt-get", *options, "-q", "update")
+        _run("apt-get", *options, "-q", "-y", "--download-only", "install", *packages)
+        for package in sorted((Path(lists) / "cache/archives").glob("*.deb")):
+            _run("dpkg-deb", "-x", str(package), str(into))
 
 
 def _downloaded(suite: str, packages: tuple[str, ...], lists: Path) -> list[Path]:
     folder = lists / (suite or "own")
-    for part in ("lists/partial", "cache/archives/partial", "packages"):
-        (folder / part).mkdir(parents=True, exist_ok=True)
-    options = []
+    options = _options(suite, folder)
+    (folder / "packages").mkdir(parents=True, exist_ok=True)
+    _run("apt-get", *options, "-q", "update")
+    _run("apt-get", *options, "-q", "download", *packages, at=folder / "packages")
+    return sorted((folder / "packages").glob("*.deb"))
+
+
+def _options(suite: str, folder: Path) -> list[str]:
+    """Of apt-get, so that it works in this folder; the empty suite is the machine's own."""
+    options = ["APT::Sandbox::User=root"]
     if suite:
+        for part in ("lists/partial", "cache/archives/partial"):
+            (folder / part).mkdir(parents=True, exist_ok=True)
         source = folder / "sources.list"
         signed = "/usr/share/keyrings/debian-archive-keyring.gpg"
         source.write_text(f"deb [signed-by={signed}] {_mirror()} {suite} main\n")
-        options = [
+        options += [
             f"Dir::Etc::sourcelist={source}",
             "Dir::Etc::sourceparts=-",
             f"Dir::State::lists={folder / 'lists'}",
             f"Dir::Cache={folder / 'cache'}",
         ]
-    arguments = [argument for option in options for argument in ("-o", option)]
-    _run("apt-get", *arguments, "-q", "update")
-    _run(
-        "apt-get",
-        *arguments,
-        "-q",
-        "-o",
-        "APT::Sandbox::User=root",
-        "download",
-        *packages,
-        at=folder / "packages",
-    )
-    return sorted((folder / "packages").glob("*.deb"))
+    return [argument for option in options for argument in ("-o", option)]
 
 
 def _mirror() -> str:

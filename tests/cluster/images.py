@@ -1,4 +1,4 @@
-"""Images made here: one layer with a static busybox, as an OCI archive. No registry is asked."""
+"""Images made here, in archives as container engines save them. No registry is asked."""
 
 from __future__ import annotations
 
@@ -32,72 +32,60 @@ _APPLETS = (
 
 def archives(busybox: Path, folder: Path) -> tuple[Path, ...]:
     """The two images, each in a file to be imported."""
-    program = busybox.read_bytes()
+    layer = folder / "busybox-layer.tar"
+    layer.write_bytes(_layer(busybox.read_bytes()))
     entries = {BUSYBOX: ["/bin/sh"], PAUSE: ["/bin/sleep", "2147483647"]}
-    return tuple(_archive(name, program, entry, folder) for name, entry in entries.items())
+    return tuple(
+        archive(name, {"Entrypoint": entry, "Env": ["PATH=/bin"]}, (layer,), folder)
+        for name, entry in entries.items()
+    )
 
 
-def _archive(name: str, program: bytes, entry: list[str], folder: Path) -> Path:
-    layer = _layer(program)
-    config = _json(
-        {
-            "architecture": "amd64",
-            "os": "linux",
-            "config": {"Entrypoint": entry, "Env": ["PATH=/bin"]},
-            "rootfs": {"type": "layers", "diff_ids": [_digest(layer)]},
-        }
-    )
-    media = "application/vnd.oci.image"
-    manifest = _json(
-        {
-            "schemaVersion": 2,
-            "mediaType": f"{media}.manifest.v1+json",
-            "config": _blob(f"{media}.config.v1+json", config),
-            "layers": [_blob(f"{media}.layer.v1.tar", layer)],
-        }
-    )
-    named = {
-        **_blob(f"{media}.manifest.v1+json", manifest),
-        "annotations": {"io.containerd.image.name": name},
+def archive(name: str, config: dict[str, Any], layers: tuple[Path, ...], folder: Path) -> Path:
+    """Of layers, the lowest first. The same layers and configuration are the same bytes."""
+    digests = [digest(layer) for layer in layers]
+    described = {
+        "architecture": "amd64",
+        "os": "linux",
+        "config": config,
+        "rootfs": {"type": "layers", "diff_ids": digests},
     }
-    files = {
-        "oci-layout": b'{"imageLayoutVersion":"1.0.0"}',
-        "index.json": _json({"schemaVersion": 2, "manifests": [named]}),
-        **{f"blobs/sha256/{_digest(blob)[7:]}": blob for blob in (config, manifest, layer)},
-    }
-    path = folder / f"{name.rpartition('/')[2].partition(':')[0]}.tar"
-    path.write_bytes(_tar(files))
+    content = json.dumps(described).encode()
+    image = f"{hashlib.sha256(content).hexdigest()}.json"
+    names = [f"{each.removeprefix('sha256:')}/layer.tar" for each in digests]
+    manifest = json.dumps([{"Config": image, "RepoTags": [name], "Layers": names}]).encode()
+    path = folder / f"{name.rpartition('/')[2].replace(':', '-')}.tar"
+    with tarfile.open(path, mode="w") as tar:
+        for file, held in ((image, content), ("manifest.json", manifest)):
+            _add(tar, file, held)
+        for file, layer in zip(names, layers, strict=True):
+            info = tarfile.TarInfo(file)
+            info.size = layer.stat().st_size
+            with layer.open("rb") as opened:
+                tar.addfile(info, opened)
     return path
 
 
+def digest(file: Path) -> str:
+    with file.open("rb") as opened:
+        return f"sha256:{hashlib.file_digest(opened, 'sha256').hexdigest()}"
+
+
 def _layer(busybox: bytes) -> bytes:
-    links = {f"bin/{applet}": "busybox" for applet in _APPLETS}
-    return _tar({"bin/busybox": busybox, "tmp/": b"", "etc/": b""}, links)
-
-
-def _tar(files: dict[str, bytes], links: dict[str, str] | None = None) -> bytes:
-    """A name that ends in `/` is a folder. Always the same bytes for the same files."""
+    """A name that ends in `/` is a folder. Always the same bytes."""
     held = io.BytesIO()
     with tarfile.open(fileobj=held, mode="w") as tar:
-        for name, content in files.items():
-            info = tarfile.TarInfo(name.rstrip("/"))
-            info.mode, info.size = 0o755, len(content)
-            info.type = tarfile.DIRTYPE if name.endswith("/") else tarfile.REGTYPE
-            tar.addfile(info, io.BytesIO(content))
-        for name, target in (links or {}).items():
-            info = tarfile.TarInfo(name)
-            info.type, info.linkname = tarfile.SYMTYPE, target
+        for name, content in {"bin/busybox": busybox, "tmp/": b"", "etc/": b""}.items():
+            _add(tar, name, content)
+        for applet in _APPLETS:
+            info = tarfile.TarInfo(f"bin/{applet}")
+            info.type, info.linkname = tarfile.SYMTYPE, "busybox"
             tar.addfile(info)
     return held.getvalue()
 
 
-def _blob(media_type: str, content: bytes) -> dict[str, Any]:
-    return {"mediaType": media_type, "digest": _digest(content), "size": len(content)}
-
-
-def _digest(content: bytes) -> str:
-    return f"sha256:{hashlib.sha256(content).hexdigest()}"
-
-
-def _json(value: object) -> bytes:
-    return json.dumps(value).encode()
+def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+    info = tarfile.TarInfo(name.rstrip("/"))
+    info.mode, info.size = 0o755, len(content)
+    info.type = tarfile.DIRTYPE if name.endswith("/") else tarfile.REGTYPE
+    tar.addfile(info, io.BytesIO(content))

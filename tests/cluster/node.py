@@ -13,7 +13,7 @@ import yaml
 from tests.cluster.daemons import Daemon, wait
 from tests.cluster.images import PAUSE, archives
 from tests.cluster.kubectl import Kubectl
-from tests.cluster.places import KUBELET_PORT, NODE, NODE_ADDRESS, Cache, CannotRun, Home
+from tests.cluster.places import DOMAIN, KUBELET_PORT, NODE, NODE_ADDRESS, SHIFT, Cache, CannotRun, Home
 
 _CGROUPS = Path("/sys/fs/cgroup")
 
@@ -36,8 +36,7 @@ def start(cache: Cache, home: Home) -> None:
     ctr = _ctr(cache, home)
     wait("containerd answers", lambda: _call([*ctr, "version"]).returncode == 0, containerd)
     for archive in archives(cache.debian / "bin" / "busybox", home.root):
-        _succeed([*ctr, "images", "import", "--local", str(archive)])
-    _call(["ip", "address", "add", f"{NODE_ADDRESS}/32", "dev", "lo"])  # it may be there already
+        import_image(cache, home, archive)
     config = home.root / "kubelet.yaml"
     config.write_text(yaml.safe_dump(_kubelet(home)))
     kubelet.start([str(cache.binaries / "kubelet"), *_kubelet_flags(home, config)], environ)
@@ -51,6 +50,11 @@ def restart_kubelet(cache: Cache, home: Home) -> None:
     _, kubelet = daemons(home)
     kubelet.stop()
     start(cache, home)
+
+
+def import_image(cache: Cache, home: Home, archive: Path) -> None:
+    """Raises `CannotRun`."""
+    _succeed([*_ctr(cache, home), "images", "import", "--local", "--snapshotter", "native", str(archive)])
 
 
 def stop(cache: Cache, home: Home) -> None:
@@ -103,7 +107,8 @@ def _ctr(cache: Cache, home: Home) -> list[str]:
 def _containerd(cache: Cache, home: Home) -> str:
     network = home.root / "network"
     network.mkdir(exist_ok=True)
-    addresses = {"type": "host-local", "ranges": [[{"subnet": "10.244.77.0/24"}]], "dataDir": str(network)}
+    ranges = {"ranges": [[{"subnet": f"10.{244 + SHIFT}.77.0/24"}]], "routes": [{"dst": "0.0.0.0/0"}]}
+    addresses = {"type": "host-local", "dataDir": str(network), **ranges}
     plugin = {"type": "ptp", "ipMasq": False, "ipam": addresses}
     conflist = {"cniVersion": "1.0.0", "name": "pods", "plugins": [plugin]}
     (network / "10-pods.conflist").write_text(json.dumps(conflist))
@@ -155,6 +160,8 @@ def _kubelet(home: Home) -> dict[str, Any]:
         "failSwapOn": False,
         "containerRuntimeEndpoint": f"unix://{home.socket}",
         "resolvConf": "",
+        "clusterDNS": [NODE_ADDRESS],
+        "clusterDomain": DOMAIN,
         "evictionHard": {"memory.available": "50Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
         "syncFrequency": "5s",
     }

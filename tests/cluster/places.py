@@ -7,9 +7,12 @@ from pathlib import Path
 
 VERSION = "1.36.3"
 NODE = "node-a"
-NODE_ADDRESS = "10.99.0.1"
-"""The kubelet's own address, on the loopback device: a host's first address may be anything."""
-API_PORT, ETCD_PORT, ETCD_PEER_PORT, KUBELET_PORT = 26443, 23790, 23800, 20250
+SHIFT = int(os.environ.get("KUBE_SHIFT", "0"))
+"""Of a second cluster beside the first, in another KUBE_DIR: it has other ports and addresses."""
+NODE_ADDRESS = f"10.99.{SHIFT}.1"
+"""The node's own address, on the loopback device: a host's first address may be anything."""
+API_PORT, ETCD_PORT, ETCD_PEER_PORT, KUBELET_PORT = (port + SHIFT for port in (26443, 23790, 23800, 20250))
+DOMAIN = "cluster.local"
 
 
 class CannotRun(Exception):

@@ -1,20 +1,25 @@
-"""Slicewire's parts as host processes beside the cluster, on simulated GPUs."""
+"""Slicewire's parts as host processes beside the cluster, on simulated GPUs.
+
+The publisher is who it is where it is installed: its account, and what the manifests let that do.
+"""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.cluster import accounts
 from tests.cluster.daemons import Daemon, wait
-from tests.cluster.places import NODE, Home
+from tests.cluster.kubectl import Kubectl
+from tests.cluster.places import NODE, SHIFT, Cache, Home
 
 _BIN = Path(sys.executable).parent
-_NATS_PORT = 24222
+_NATS_PORT = 24222 + SHIFT
 _REGISTERED = "kubelet has registered us"
 PARTS = ("nats-server", "discovery", "allocator", "publisher", "node-prep")
 GPUS = 4
@@ -31,9 +36,10 @@ class Hardware:
 class Parts:
     """One of each, for the one node."""
 
-    def __init__(self, home: Home, hardware: Hardware) -> None:
+    def __init__(self, home: Home, hardware: Hardware, settings: Mapping[str, str]) -> None:
         self._home = home
         self._hardware = hardware
+        self._settings = settings
         self.folder = home.root / "slicewire"
         self.daemons = {name: Daemon(f"slicewire-{name}", home.logs) for name in PARTS}
         self.url = f"nats://127.0.0.1:{_NATS_PORT}"
@@ -47,6 +53,9 @@ class Parts:
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         (self.folder / "policy.yaml").write_text(self._hardware.policy)
+        kubectl = Kubectl(Cache(), self._home)
+        accounts.give(kubectl)
+        accounts.kubeconfig(kubectl, self._home, accounts.PUBLISHER, self.folder / "publisher.kubeconfig")
         node_prep = self.daemons["node-prep"]
         node_prep.log.unlink(missing_ok=True)
         self.start()
@@ -101,19 +110,22 @@ class Parts:
                 str(self.folder / "policy.yaml") if self._hardware.policy else ""
             ),
             "SLICEWIRE_ALLOCATOR_UNTOLD_NODES": "kube-scheduler",
-            "SLICEWIRE_PUBLISHER_KUBECONFIG": str(self._home.kubeconfig),
+            "SLICEWIRE_PUBLISHER_KUBECONFIG": str(self.folder / "publisher.kubeconfig"),
             "SLICEWIRE_PUBLISHER_LEASE_SECONDS": "3",
+            "SLICEWIRE_PUBLISHER_LEASE_NAMESPACE": accounts.PUBLISHER[0],
+            "SLICEWIRE_PUBLISHER_DEVICE_CLASSES": "false",
             "SLICEWIRE_NODE_PREP_PLUGIN_DIR": str(self._home.plugins / "gpu.nvidia.com"),
             "SLICEWIRE_NODE_PREP_REGISTRY_DIR": str(self._home.registry),
             "SLICEWIRE_NODE_PREP_CDI_ROOT": str(self._home.cdi),
             "SLICEWIRE_NODE_PREP_DEVICE_METADATA": "true",
+            **self._settings,
         }
 
 
 @contextmanager
-def running(home: Home, hardware: Hardware) -> Iterator[Parts]:
+def running(home: Home, hardware: Hardware, settings: Mapping[str, str]) -> Iterator[Parts]:
     """All parts, from nothing; gone with the block."""
-    parts = Parts(home, hardware)
+    parts = Parts(home, hardware, settings)
     try:
         parts.start_from_nothing()
         yield parts

@@ -43,6 +43,8 @@ class WatchedNvml(SimulatedNvml):
         self._waits = threading.Event()
         self._hidden: NvmlAbsent | None = None
         self._overlooked = ""
+        self._goes_on = threading.Event()
+        self._goes_on.set()
         self.begun_anew = 0
 
     def wait(self, timeout_seconds: float) -> tuple[Event, ...]:
@@ -50,6 +52,7 @@ class WatchedNvml(SimulatedNvml):
         return super().wait(timeout_seconds)
 
     def look(self) -> NodeFacts | NvmlAbsent:
+        self._goes_on.wait()
         found = super().look()
         if self._hidden or not isinstance(found, NodeFacts):
             return self._hidden or found
@@ -65,6 +68,10 @@ class WatchedNvml(SimulatedNvml):
     def hides(self, behind: NvmlAbsent | None) -> None:
         """The library is away, and nothing says so."""
         self._hidden = behind
+
+    def hangs(self, until: threading.Event) -> None:
+        """Each look from now on, as in a driver that is stuck."""
+        self._goes_on = until
 
     def overlooks(self, pci_bus_id: str) -> None:
         """As the real one does with a GPU that came after it began."""

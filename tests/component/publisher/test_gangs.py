@@ -12,6 +12,7 @@ from slicewire.publisher.service import Policy
 from tests.component.publisher.world import GATE, Object, World, forget, publishing
 from tests.kubeapi import kinds
 from tests.kubeapi.examples import a_claim, a_pod
+from tests.kubeapi.feed import Feed
 
 pytestmark = pytest.mark.slow
 
@@ -128,3 +129,30 @@ async def test_pods_that_share_a_claim_have_all_their_claims_decided_together(wo
     world.delete(kinds.PODS, "pod-left")
     both = {uids["shared"], uids["right"]}
     await world.hears(CLAIMS, uids["right"], lambda fact: fact and set(fact.together) == both)
+
+
+@pytest.mark.parametrize("changes", range(1, 7))
+async def test_a_publisher_stopped_after_any_write_of_a_gang_lets_all_of_it_go_in_the_end_and_none_before(
+    world: World, tmp_path: Path, changes: int
+) -> None:
+    """Two finalizers, two statuses, two gates: after each of these the next publisher goes on."""
+    claims = [add(world, "train", index) for index in range(2)]
+    for index, claim in enumerate(claims):
+        await world.answer(claim, f"gpu-{index}")
+    async with publishing(world.bus, world.api, tmp_path):
+        with Feed(world.store.history) as feed:
+            left = changes
+            while left > 0:
+                left -= len(await feed.take())
+    pods = [is_gated(world, f"train-{index}") for index in range(2)]
+    written = [bool(shown(world, index).get("allocation")) for index in range(2)]
+    assert all(written) or all(pods), "a pod went on before everything of its gang was written"
+    async with publishing(world.bus, world.api, tmp_path):
+        for index in range(2):
+            await world.until(lambda index=index: not is_gated(world, f"train-{index}"))  # type: ignore[misc]
+    devices = [shown(world, index)["allocation"]["devices"]["results"][0]["device"] for index in range(2)]
+    assert devices == ["gpu-0", "gpu-1"]
+
+
+def shown(world: World, index: int) -> Object:
+    return dict(world.get(kinds.CLAIMS, f"train-{index}").get("status", {}))

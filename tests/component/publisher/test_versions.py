@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -80,6 +81,31 @@ async def test_counters_are_laid_out_as_the_release_wants_them(
         assert (found[0], sum(devices for devices, _ in found)) == ((0, 2), 4)
     else:
         assert found == sizes
+
+
+@pytest.mark.parametrize(("minor", "left_out"), [(34, 2), (36, 0)])
+async def test_devices_that_an_older_release_has_no_room_for_are_said_to_be_left_out(
+    world: World, tmp_path: Path, minor: int, left_out: int
+) -> None:
+    world.api.serve_release(minor, "v1")
+    counters = (CounterSet(name="set", counters={"memory": Counter(value=Quantity("80Gi"))}),)
+    drawn = (DeviceCounterConsumption(counter_set="set", counters={"memory": Counter(Quantity("1Gi"))}),)
+    parts = tuple(Device(name=DeviceName(f"part-{number}"), consumes_counters=drawn) for number in range(130))
+    async with publishing(world.bus, world.api, tmp_path):
+        await world.tell_pool((*parts, *gpus(1)), counters=counters)
+        await world.until(lambda: world.slices() and _whole(world))
+        await world.settled()
+        published = {name for names in world.device_names() for name in names}
+        assert len(published) == 131 - left_out
+        assert "gpu-0" in published
+        if left_out:
+            (event,) = await world.until(lambda: _events(world, "DevicesLeftOut"))
+            assert event["note"].startswith("2 devices of gpu.example.com, part-128 the first, are not")
+        assert len(_events(world, "DevicesLeftOut")) == bool(left_out)
+
+
+def _events(world: World, reason: str) -> list[Any]:
+    return [each for each in world.store.all(kinds.NEW_EVENTS) if each["reason"] == reason]
 
 
 def _whole(world: World) -> bool:

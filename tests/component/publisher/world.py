@@ -189,6 +189,7 @@ class World:
         node: str = NODE,
         counters: tuple[CounterSet, ...] = (),
         generation: int = 1,
+        answers: bool = False,
     ) -> None:
         pool = PoolObserved(
             node=NodeName(node),
@@ -197,6 +198,7 @@ class World:
             generation=generation,
             devices=devices,
             shared_counters=counters,
+            answers=answers,
         )
         await self.bus.tell(INVENTORY, pool)
 

@@ -32,8 +32,9 @@ def check_slice(stored: Mapping[str, Any]) -> Problems:
 
 
 def check_slice_before_1_35(stored: Mapping[str, Any]) -> Problems:
-    """Devices draw from the counters of their own slice, of which there are at most 32 in all."""
-    yield from _check_spec(stored)
+    """Devices draw from the counters of their own slice, of which there are at most 32 in all; what they are
+    makes no difference to how many there may be."""
+    yield from _check_spec(stored, _MOST_DEVICES)
     spec = stored.get("spec", {})
     sets = {each["name"]: each.get("counters", {}) for each in spec.get("sharedCounters", ())}
     if (total := sum(map(len, sets.values()))) > _MOST_COUNTERS_BEFORE_1_35:
@@ -48,7 +49,7 @@ def check_slice_before_1_35(stored: Mapping[str, Any]) -> Problems:
                 )
 
 
-def _check_spec(stored: Mapping[str, Any]) -> Problems:
+def _check_spec(stored: Mapping[str, Any], most_advanced: int = _MOST_ADVANCED_DEVICES) -> Problems:
     spec = stored.get("spec", {})
     yield from driver_name(spec.get("driver", ""), "spec.driver")
     yield from _check_pool(spec.get("pool", {}))
@@ -58,7 +59,7 @@ def _check_spec(stored: Mapping[str, Any]) -> Problems:
         yield invalid(
             "spec.nodeSelector.nodeSelectorTerms", terms, "must have exactly one node selector term"
         )
-    yield from _check_devices(spec, spec.get("devices", []))
+    yield from _check_devices(spec, spec.get("devices", []), most_advanced)
     yield from _check_shared_counters(spec.get("sharedCounters", []))
 
 
@@ -99,8 +100,10 @@ def check_node_choice(chosen: Mapping[str, Any], field: str, choices: Sequence[s
         yield invalid(field, listed, f"exactly one of {offered} is required, but multiple fields are set")
 
 
-def _check_devices(spec: Mapping[str, Any], devices: Sequence[Mapping[str, Any]]) -> Problems:
-    most = _MOST_ADVANCED_DEVICES if any(map(_is_advanced, devices)) else _MOST_DEVICES
+def _check_devices(
+    spec: Mapping[str, Any], devices: Sequence[Mapping[str, Any]], most_advanced: int
+) -> Problems:
+    most = most_advanced if any(map(_is_advanced, devices)) else _MOST_DEVICES
     yield from at_most(devices, most, "spec.devices")
     yield from unique_names(devices, "spec.devices")
     for index, device in enumerate(devices):

@@ -15,7 +15,7 @@ from slicewire.common.messages import (
     ClassObserved,
     NodeObserved,
 )
-from slicewire.common.model import AllocationResult, ClaimUID, DeviceClass, DeviceClassSpec
+from slicewire.common.model import POD_CLAIM_NAME, AllocationResult, ClaimUID, DeviceClass, DeviceClassSpec
 from slicewire.publisher.cluster import Cluster
 from slicewire.publisher.facts import claim_fact, class_fact, fact_of, is_ours, node_fact, to_be_written
 from slicewire.publisher.keys import FactKey
@@ -61,6 +61,13 @@ def test_a_new_version_with_other_annotations_is_the_same_fact(cluster: Cluster)
     assert class_fact(classes[0]).device_class.spec == spec
     claims = [a_claim(annotations={"seen": beat}, finalizers=(beat,)) for beat in "12"]
     assert claim_fact(claims[0], cluster) == claim_fact(claims[1], cluster)
+
+
+def test_what_the_pod_calls_a_claim_from_a_template_is_told_and_no_other_annotation(cluster: Cluster) -> None:
+    made = a_claim(annotations={POD_CLAIM_NAME: "gpu", "seen": "1"})
+    assert claim_fact(made, cluster).claim.pod_claim_name == "gpu"
+    assert dict(claim_fact(made, cluster).claim.metadata.annotations) == {POD_CLAIM_NAME: "gpu"}
+    assert claim_fact(a_claim(), cluster).claim.pod_claim_name == ""
 
 
 def test_there_is_no_fact_of_what_kubernetes_does_not_have(cluster: Cluster) -> None:

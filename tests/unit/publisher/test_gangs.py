@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 import pytest
 
@@ -17,7 +19,7 @@ from slicewire.publisher.core.gangs import (
     next_turn,
     size_of,
 )
-from slicewire.publisher.core.pods import Pod, PodResourceClaim, PodSpec
+from slicewire.publisher.core.pods import Pod, PodResourceClaim, PodSpec, claim_names
 
 A, B, C = (GangKey("ns", name) for name in "abc")
 
@@ -25,7 +27,8 @@ A, B, C = (GangKey("ns", name) for name in "abc")
 def a_pod(
     *claims: str, labels: dict[str, str] | None = None, annotations: dict[str, str] | None = None
 ) -> Pod:
-    meta = ObjectMeta(namespace="ns", labels=labels or {}, annotations=annotations or {})
+    named = "-".join(claims)
+    meta = ObjectMeta(name=named, namespace="ns", labels=labels or {}, annotations=annotations or {})
     entries = tuple(PodResourceClaim(name=name, resource_claim_name=name) for name in claims)
     return Pod(metadata=meta, spec=PodSpec(resource_claims=entries))
 
@@ -81,19 +84,25 @@ def test_whoever_has_everything_keeps_it_while_another_collects() -> None:
     assert admitted(Turn(B, 0), gangs) == {A, B}
 
 
+def using(*pods: Pod) -> Callable[[str], tuple[Pod, ...]]:
+    """By claim name, as `GatedPods` finds them."""
+    return lambda name: tuple(pod for pod in pods if name in (claim_names(pod) or ()))
+
+
 def test_claims_that_pods_share_are_joined_through_all_of_them() -> None:
-    pods = [a_pod("shared", "left"), a_pod("shared", "right"), a_pod("right", "far"), a_pod("alone")]
-    assert set(joined("left", pods)) == {"left", "shared", "right", "far"}
-    assert joined("alone", pods) == ("alone",)
+    users = using(a_pod("shared", "left"), a_pod("shared", "right"), a_pod("right", "far"), a_pod("alone"))
+    assert set(joined("left", users)) == {"left", "shared", "right", "far"}
+    assert joined("alone", users) == ("alone",)
+    assert joined("nobody-s", users) == ("nobody-s",)
 
 
-def test_of_every_claim_of_a_group_the_group_is_the_same() -> None:
-    pods = [a_pod("shared", "left"), a_pod("shared", "right")]
-    assert len({frozenset(joined(name, pods)) for name in ("shared", "left", "right")}) == 1
+def test_of_every_claim_of_a_group_the_group_is_the_same_and_so_is_its_order() -> None:
+    users = using(a_pod("shared", "left"), a_pod("shared", "right"))
+    assert len({joined(name, users) for name in ("shared", "left", "right")}) == 1
 
 
 def test_a_pod_whose_claims_are_not_made_yet_joins_nobody() -> None:
     entry = PodResourceClaim(name="late", resource_claim_template_name="t")
     pod = a_pod("left")
     late = msgspec.structs.replace(pod, spec=PodSpec(resource_claims=(*pod.spec.resource_claims, entry)))
-    assert joined("left", [late]) == ("left",)
+    assert joined("left", using(late)) == ("left",)

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
-from slicewire.common.model import Counter, CounterSet, Device, DeviceCounterConsumption, DeviceName, Quantity
+import msgspec
+
+from slicewire.common.model import (
+    Counter,
+    CounterSet,
+    Device,
+    DeviceCounterConsumption,
+    DeviceName,
+    DriverName,
+    NodeName,
+    PoolName,
+    Quantity,
+)
 from slicewire.common.model.slicing import SliceContent, cut_into_slices
 from slicewire.publisher.core.layout import cut
+from slicewire.publisher.core.slices import Owner, PoolWanted, desired_slices, left_out
 
 ONE = {"memory": Counter(value=Quantity("1Gi"))}
 
@@ -48,3 +61,21 @@ def test_without_counters_the_release_makes_no_difference() -> None:
     for apart in (True, False):
         assert cut(devices, (), counters_apart=apart) == cut_into_slices(devices, ())
     assert cut((), (), counters_apart=False) == (SliceContent(),)
+
+
+def test_a_group_that_a_slice_cannot_hold_is_as_full_as_it_can_be_and_the_rest_has_names() -> None:
+    parts = tuple(a_part(f"part-{number}", "x") for number in range(130))
+    owner = Owner(name=NodeName("n"), uid="u")
+    wanted = PoolWanted(
+        owner=owner,
+        driver=DriverName("d"),
+        pool=PoolName("n"),
+        devices=(*parts, a_part("lost", "nowhere"), Device(name=DeviceName("plain"))),
+        shared_counters=(a_set("x"),),
+        counters_apart=False,
+    )
+    slices = desired_slices(wanted)
+    assert [len(found.spec.devices) for found in slices] == [128, 1]
+    assert left_out(wanted, slices) == ("part-128", "part-129", "lost")
+    apart = msgspec.structs.replace(wanted, counters_apart=True)
+    assert left_out(apart, desired_slices(apart)) == ()

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from slicewire.common import health, logs, running, telemetry
-from slicewire.common.bus.nats import connected
+from slicewire.common.bus.joining import joined
 from slicewire.common.bus.port import Bus
 from slicewire.common.nvml.port import Nvml
 from slicewire.common.nvml.rooms import open_nvml
@@ -18,6 +18,7 @@ from slicewire.common.settings import from_environ
 from slicewire.discovery import many
 from slicewire.discovery.checkup import Checkup
 from slicewire.discovery.command import parsed
+from slicewire.discovery.metrics import PART as MEASURED
 from slicewire.discovery.once import look_once, looker
 from slicewire.discovery.remembering import Memory
 from slicewire.discovery.seeing import SeeingNvml
@@ -30,16 +31,11 @@ async def serve(policy: str = "") -> None:
     settings = from_environ(Settings, PART, os.environ)
     logs.start(settings.log_level, settings.log_format)
     readiness = health.Readiness()
-    connect = partial(
-        connected,
-        settings.nats_url,
-        name=f"discovery-{settings.node_name}",
-        credentials=settings.nats_credentials,
-    )
+    connect = partial(joined, settings, f"discovery-{settings.node_name}")
     build = partial(_discovery, policy)
     with (
-        telemetry.exporting("discovery", settings.node_name, settings.otlp_endpoint),
-        health.serving(settings.health_port, readiness),
+        telemetry.exporting("discovery", settings.node_name, settings.otlp_endpoint, settings.trace_sample),
+        health.serving(settings.health_port, readiness, MEASURED),
     ):
         if settings.nodes:
             await many.serve(settings, connect, readiness, build)

@@ -41,7 +41,7 @@ class Memory:
         try:
             self._written = wire.decode(self._path.read_bytes(), Remembered)
         except (OSError, wire.Malformed) as error:
-            _log.warning("health file cannot be read, and begins anew", file=self._path, reason=str(error))
+            _log.warning("health file cannot be read, and begins anew", path=self._path, reason=str(error))
         return self._written
 
     def keep(self, remembered: Remembered) -> None:
@@ -50,6 +50,6 @@ class Memory:
         try:
             smallfile.write(self._path, msgspec.json.format(wire.encode(remembered), indent=1))
         except OSError as error:
-            _log.warning("health file cannot be written", file=self._path, reason=str(error))
+            _log.warning("health file cannot be written", path=self._path, reason=str(error))
         else:
             self._written = remembered

@@ -2,7 +2,7 @@
 
 What was told is heard from the stream, so a restart that sees the same tells nothing, and a stream
 that lost its state is told again. The first news is acted on at once; when there is always more, what
-is true by then is told at a steady pace.
+is true by then is told at a steady pace. Whoever asks is told that this agent is there, and still looks.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ import time
 import msgspec
 
 from slicewire.common import telemetry
-from slicewire.common.bus.port import ABSENT, Bus, BusUnavailable, CaughtUp
+from slicewire.common.bus.port import ABSENT, Bus, BusUnavailable, CaughtUp, Declined
 from slicewire.common.logs import Log
-from slicewire.common.messages import INVENTORY, PoolObserved
+from slicewire.common.messages import ALIVE, INVENTORY, AliveReply, AliveRequest, PoolObserved
+from slicewire.common.model import DriverName, NodeName
 from slicewire.common.nvml.facts import Event, EventKind
+from slicewire.discovery import metrics
 from slicewire.discovery.checkup import Checkup
 from slicewire.discovery.core.health.pace import Pace
 from slicewire.discovery.watching import Watch
@@ -27,6 +29,8 @@ DRIVER_SECONDS = 3.0
 """How often to look for a driver that is not there: trying costs little, and pods wait for it."""
 LOOKS_PER_SECOND = 5
 LOOKS_AT_ONCE = 3
+LOOKS_MISSED = 10
+"""So many looks late, an agent is stuck (in a driver that hangs), and no better than one that is gone."""
 _SOONEST_SECONDS = 0.01
 _NANOSECONDS = 1_000_000_000
 _log = Log("discovery")
@@ -46,19 +50,30 @@ class Discovery:
         self._told_at = ABSENT
         self._generation = 0
         self._is_told = False
+        self._looked_at: float | None = None
 
     def is_ready(self) -> bool:
         """The stream has what was last seen."""
         return self._is_told
 
     async def run(self) -> None:
-        async with asyncio.TaskGroup() as tasks:
+        serving = self._bus.serve({ALIVE: self._say_alive}, *self._checkup.key, name="discovery")
+        async with serving, asyncio.TaskGroup() as tasks:
             tasks.create_task(self._hear_what_was_told())
             await self._caught_up.wait()
             await asyncio.to_thread(self._checkup.recall, self._told)
             await self._look_and_tell()
             tasks.create_task(self._watch.run())
             tasks.create_task(self._keep_telling())
+
+    async def _say_alive(self, _asked: AliveRequest) -> AliveReply | Declined:
+        node, driver = self._checkup.key
+        if self._looked_at is None:
+            return Declined(503, f"discovery of {node} has not looked yet")
+        late = time.monotonic() - self._looked_at
+        if late > LOOKS_MISSED * self._look_every_seconds:
+            return Declined(503, f"discovery of {node} has not looked for {late:.0f} s")
+        return AliveReply(NodeName(node), DriverName(driver), self._generation)
 
     async def _hear_what_was_told(self) -> None:
         while True:
@@ -94,7 +109,10 @@ class Discovery:
         events = self._watch.taken()
         for event in events:
             _say(event)
-        seen = await asyncio.to_thread(self._checkup.look, events)
+        with metrics.LOOK_SECONDS.timing():
+            seen = await asyncio.to_thread(self._checkup.look, events)
+        metrics.seen(seen, is_driverless=self._checkup.is_without_driver())
+        self._looked_at = time.monotonic()
         self._is_told = self._caught_up.is_set() and await self._tell_if_it_differs(seen)
 
     def _seconds_to_next_look(self) -> float:
@@ -109,9 +127,9 @@ class Discovery:
 
     async def _tell_if_it_differs(self, seen: PoolObserved) -> bool:
         """False when the bus did not take it: look again, then tell what is true by then."""
-        if self._told and msgspec.structs.replace(self._told, generation=0) == seen:
+        pool = msgspec.structs.replace(seen, answers=True, generation=self._generation + 1)
+        if self._told and msgspec.structs.replace(self._told, generation=pool.generation) == pool:
             return True
-        pool = msgspec.structs.replace(seen, generation=self._generation + 1)
         with telemetry.span(
             "tell inventory",
             kind=telemetry.Kind.PRODUCER,
@@ -124,7 +142,9 @@ class Discovery:
                 sequence = await self._bus.tell(INVENTORY, pool)
             except BusUnavailable as error:
                 span.failed(str(error))
-                _log.warning("inventory not told yet", generation=pool.generation, reason=str(error))
+                _log.warning(
+                    "inventory not told yet", node=pool.node, generation=pool.generation, reason=str(error)
+                )
                 return False
             self._remember(pool, sequence)
             _say_told(pool)
@@ -145,5 +165,6 @@ def _say_told(pool: PoolObserved) -> None:
 
 
 def _say(event: Event) -> None:
+    metrics.EVENTS.add(event.kind)
     if event.kind is not EventKind.CHANGED:
         _log.warning("NVML reports an event", kind=str(event.kind), gpu=event.gpu, code=event.code)

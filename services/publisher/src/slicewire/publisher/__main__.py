@@ -11,11 +11,12 @@ from datetime import timedelta
 from functools import partial
 
 from slicewire.common import health, logs, running, telemetry
-from slicewire.common.bus.nats import connected
+from slicewire.common.bus.joining import joined
 from slicewire.common.settings import described, from_environ
 from slicewire.publisher import kube
 from slicewire.publisher.core.lease import Candidate
 from slicewire.publisher.election import Alone, Election, resigning
+from slicewire.publisher.metrics import PART as MEASURED
 from slicewire.publisher.service import Policy, Publisher
 from slicewire.publisher.settings import PART, Settings
 
@@ -25,8 +26,8 @@ async def serve(kubeconfig: str) -> None:
     logs.start(settings.log_level, settings.log_format)
     readiness = health.Readiness()
     with (
-        telemetry.exporting("publisher", settings.instance, settings.otlp_endpoint),
-        health.serving(settings.health_port, readiness),
+        telemetry.exporting("publisher", settings.instance, settings.otlp_endpoint, settings.trace_sample),
+        health.serving(settings.health_port, readiness, MEASURED),
     ):
         async with (
             kube.connected(
@@ -35,9 +36,7 @@ async def serve(kubeconfig: str) -> None:
                 settings.requests_a_second,
                 settings.request_burst,
             ) as api,
-            connected(
-                settings.nats_url, name=settings.instance, credentials=settings.nats_credentials
-            ) as bus,
+            joined(settings, settings.instance) as bus,
             resigning(_leadership(settings, api)) as leadership,
         ):
             publisher = Publisher(bus, api, settings.workers, leadership, _policy(settings))
@@ -51,6 +50,7 @@ def _policy(settings: Settings) -> Policy:
         keep_silent=timedelta(seconds=settings.silent_seconds),
         gang_seconds=settings.gang_seconds,
         makes_classes=settings.device_classes,
+        roll_call_seconds=settings.roll_call_seconds,
     )
 
 

@@ -8,6 +8,7 @@ from slicewire.common import telemetry
 from slicewire.common.logs import Log
 from slicewire.common.messages import ALLOCATION_LABEL
 from slicewire.common.model import AllocationResult, ResourceClaim, wire
+from slicewire.publisher import traces
 from slicewire.publisher.cluster import Cluster
 from slicewire.publisher.core.gangs import GangKey, gang_of, is_complete
 from slicewire.publisher.core.pods import AddFinalizer, LiftGate, Pod, Step, WriteStatus, next_steps
@@ -65,7 +66,7 @@ class Binding:
 
     def _gang(self, pod: Pod) -> tuple[GangKey | None, tuple[Pod, ...]]:
         gang = gang_of(pod)
-        return gang, () if gang is None else self._cluster.waiting.gangs().get(gang, ())
+        return gang, () if gang is None else self._cluster.waiting.gang(gang)
 
     def _allocation(self, claim: ResourceClaim) -> AllocationResult | None:
         """Ours, written already or to be written."""
@@ -128,9 +129,7 @@ class Binding:
         return self._api.dialect.path("namespaces", meta.namespace, "resourceclaims", meta.name)
 
     def _trace(self, claim: ResourceClaim) -> dict[str, str]:
-        """The trace of the answer that is being carried out."""
-        answer = self._cluster.answers.get(claim.uid)
-        return dict(answer[1]) if answer else {}
+        return traces.of_claim(claim, self._cluster)
 
 
 def _name(pod: Pod) -> str:

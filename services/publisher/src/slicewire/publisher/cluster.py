@@ -37,6 +37,7 @@ from slicewire.common.model import (
     ResourceSlice,
 )
 from slicewire.publisher import watched
+from slicewire.publisher.core.attendance import Attendance, spoke
 from slicewire.publisher.core.classes import wanted_classes
 from slicewire.publisher.core.pods import Pod
 from slicewire.publisher.keys import ClassKey, FactKey, Key, PoolKey, ReportKey, TurnKey
@@ -53,6 +54,8 @@ class Cluster:
         self.pools: dict[PoolKey, PoolObserved] = {}
         self.forgotten: set[PoolKey] = set()
         """Pools that an agent once told of and has taken back: their slices are ours."""
+        self.attendance: Attendance[PoolKey] | None = None
+        """Which agents are there; None where nobody asks them."""
         self.told: dict[FactKey, Fact] = {}
         """Our facts, as the stream has them."""
         self.told_sequences: dict[FactKey, int] = {}
@@ -119,6 +122,12 @@ class Cluster:
             self.answers[uid] = (fact, headers)
         if uid in self.claims:
             yield from self._about_claim(self.claims[uid])
+
+    def hear_from(self, key: PoolKey) -> None:
+        """Its agent is there: it has just said something."""
+        known = self.attendance
+        if known is not None and (key not in known.present or key in known.missed):
+            self.attendance = spoke(known, key)
 
     def keep_told(self, key: FactKey, fact: Fact | None, sequence: int) -> None:
         """As it was heard, or as we have just told it; what is older is old news."""
@@ -206,6 +215,19 @@ class Cluster:
         """The stored slices of a pool, by name."""
         return self._slices.of(key)
 
+    def answering(self) -> tuple[PoolKey, ...]:
+        """The pools whose agents can be asked whether they are there."""
+        return tuple(key for key, pool in self.pools.items() if pool.answers)
+
+    def is_silent(self, key: PoolKey) -> bool:
+        """Its agent has taken back what it told, or answers no more."""
+        return key in self.forgotten or (self.attendance is not None and key in self.attendance.silent)
+
+    def is_unheard(self, key: PoolKey) -> bool:
+        """Whether its agent is there has yet to be found out."""
+        pool, known = self.pools.get(key), self.attendance
+        return pool is not None and pool.answers and known is not None and key not in known.present
+
     def pools_of(self, node: NodeName) -> frozenset[PoolKey]:
         """The pools that a node's agents told of."""
         return frozenset(self._pools_of.get(node, ()))
@@ -243,7 +265,7 @@ class Cluster:
 
     def _about_node(self, node: Node) -> Iterator[Key]:
         yield FactKey(NODES.kind, node.metadata.name)
-        yield from (key for key in self.pools if key.node == node.metadata.name)
+        yield from self._pools_of.get(NodeName(node.metadata.name), ())
 
     def _about_claim(self, claim: ResourceClaim) -> Iterator[Key]:
         yield FactKey(CLAIMS.kind, claim.uid)

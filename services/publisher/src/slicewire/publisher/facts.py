@@ -4,6 +4,8 @@ or a heartbeat is not news. Pure.
 
 from __future__ import annotations
 
+from functools import partial
+
 from slicewire.common.messages import (
     ALLOCATION_LABEL,
     CLAIMS,
@@ -19,6 +21,7 @@ from slicewire.common.messages import (
     TaintRuleObserved,
 )
 from slicewire.common.model import (
+    POD_CLAIM_NAME,
     AllocationResult,
     ClaimUID,
     DeviceClass,
@@ -31,8 +34,10 @@ from slicewire.common.model import (
 )
 from slicewire.publisher.cluster import Cluster
 from slicewire.publisher.core.gangs import joined
-from slicewire.publisher.core.pods import claim_names
 from slicewire.publisher.keys import FactKey
+
+_ANNOTATIONS = (POD_CLAIM_NAME,)
+"""Those that somebody needs who hears of the object."""
 
 
 def fact_of(key: FactKey, cluster: Cluster) -> Fact | None:
@@ -109,12 +114,9 @@ def to_be_written(claim: ResourceClaim, cluster: Cluster) -> AllocationResult | 
 def _together(claim: ResourceClaim, cluster: Cluster) -> tuple[ClaimUID, ...]:
     """The claims of the pods that wait for this one, and of all that share a claim with them; none while
     some are not there yet, or their gang has to wait its turn."""
-    pods = [
-        pod for pod in cluster.waiting.ready_pods(claim.metadata.namespace) if cluster.waiting.admits(pod)
-    ]
-    if not any(claim.metadata.name in (claim_names(pod) or ()) for pod in pods):
-        return ()
-    return cluster.waiting.uids(claim.metadata.namespace, joined(claim.metadata.name, pods))
+    namespace, name = claim.metadata.namespace, claim.metadata.name
+    users = partial(cluster.waiting.deciding_pods, namespace)
+    return cluster.waiting.uids(namespace, joined(name, users)) if users(name) else ()
 
 
 def _identity(meta: ObjectMeta) -> ObjectMeta:
@@ -124,4 +126,5 @@ def _identity(meta: ObjectMeta) -> ObjectMeta:
         uid=meta.uid,
         creation_timestamp=meta.creation_timestamp,
         deletion_timestamp=meta.deletion_timestamp,
+        annotations={name: meta.annotations[name] for name in _ANNOTATIONS if name in meta.annotations},
     )

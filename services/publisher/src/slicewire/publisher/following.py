@@ -15,6 +15,7 @@ import msgspec
 from slicewire.common.logs import Log
 from slicewire.common.model import ObjectMeta, wire
 from slicewire.common.model.struct import Object
+from slicewire.publisher import metrics
 from slicewire.publisher.apifaults import (
     ApiConflict,
     ApiNotFound,
@@ -139,6 +140,7 @@ async def follow_while_served(source: Source, kind: Kind[T]) -> AsyncIterator[Li
 
 async def _interrupted(kind: Kind[T], error: Exception, failures: int) -> None:
     wait = pause(error, failures)
+    metrics.INTERRUPTIONS.add(kind.name)
     _log.warning("watch is interrupted", kind=kind.name, reason=str(error), pause_seconds=wait)
     await asyncio.sleep(wait)
 
@@ -152,6 +154,7 @@ async def _list(source: Source, kind: Kind[T]) -> tuple[str, tuple[T, ...]]:
         objects += [found for item in page.items if (found := _readable(bytes(item), kind)) is not None]
         token = page.metadata.continue_
         if not token:
+            metrics.LISTS.add(kind.name)
             return page.metadata.resource_version, tuple(objects)
 
 

@@ -22,7 +22,7 @@ from slicewire.common import telemetry
 from slicewire.common.logs import Log
 from slicewire.common.model.struct import Object
 from slicewire.common.settings import BadSettings
-from slicewire.publisher import following, watched
+from slicewire.publisher import following, metrics, watched
 from slicewire.publisher.apifaults import ApiUnauthorized, ApiUnavailable, NotLeading, refusal
 from slicewire.publisher.core.versions import Dialect
 from slicewire.publisher.pacing import Pace
@@ -197,18 +197,20 @@ async def _send(
     api: client.ApiClient, request: _Request, limit: aiohttp.ClientTimeout
 ) -> aiohttp.ClientResponse:
     headers = {"Accept": "application/json", "Content-Type": request.content_type, **telemetry.headers()}
-    found: aiohttp.ClientResponse = await api.call_api(
-        request.path,
-        request.method,
-        query_params=list((request.query or {}).items()),
-        header_params=headers,
-        body=request.body,
-        response_types_map={},
-        auth_settings=["BearerToken"],
-        _return_http_data_only=True,
-        _preload_content=False,
-        _request_timeout=limit,
-    )
+    with metrics.requesting(request.method, request.path, request.query) as answered:
+        found: aiohttp.ClientResponse = await api.call_api(
+            request.path,
+            request.method,
+            query_params=list((request.query or {}).items()),
+            header_params=headers,
+            body=request.body,
+            response_types_map={},
+            auth_settings=["BearerToken"],
+            _return_http_data_only=True,
+            _preload_content=False,
+            _request_timeout=limit,
+        )
+        answered(found.status)
     return found
 
 

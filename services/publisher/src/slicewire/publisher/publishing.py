@@ -8,15 +8,17 @@ from datetime import datetime, timedelta
 from slicewire.common import telemetry
 from slicewire.common.logs import Log
 from slicewire.common.messages import MANAGED_TAINT, SLICEWIRE
-from slicewire.common.model import DeviceTaint, Node, NodeName, ResourceSlice, wire
+from slicewire.common.model import DeviceName, DeviceTaint, Node, NodeName, ResourceSlice, wire
+from slicewire.common.model.slicing import MOST_DEVICES
+from slicewire.publisher import metrics
 from slicewire.publisher.apifaults import ApiNotFound, ApiRejected
 from slicewire.publisher.cluster import Cluster
 from slicewire.publisher.core import features
 from slicewire.publisher.core.difference import Change, Create, Delete, Update, difference
 from slicewire.publisher.core.features import Feature, Features
 from slicewire.publisher.core.occurrences import Occurrence, about_node
-from slicewire.publisher.core.silence import silent
-from slicewire.publisher.core.slices import Owner, PoolWanted, desired_slices
+from slicewire.publisher.core.silence import is_offered, silent
+from slicewire.publisher.core.slices import Owner, PoolWanted, desired_slices, left_out
 from slicewire.publisher.core.versions import written
 from slicewire.publisher.events import Events
 from slicewire.publisher.facts import allocation_mode
@@ -39,6 +41,8 @@ class Slices:
         self._keep_silent = keep_silent
         self._off: Features = frozenset()
         """What this server was seen not to keep."""
+        self._left_out: dict[PoolKey, tuple[DeviceName, ...]] = {}
+        """What was said to have no place, so that it is said once."""
         self._silent_since: dict[PoolKey, datetime] = {}
         self._kept_otherwise: dict[PoolKey, tuple[_Slices, _Versions]] = {}
         """What was wanted and what the server made of it, where that differs: no use in asking again."""
@@ -51,20 +55,21 @@ class Slices:
     async def publish(self, key: PoolKey) -> None:
         """Make the stored slices of the pool what they should be. Raises the faults of `kube`."""
         stored = self._cluster.slices(key)
-        if key in self._cluster.forgotten:
+        if self._cluster.is_silent(key) or (self._cluster.is_unheard(key) and not is_offered(stored)):
             await self._publish_silent(key, stored)
             return
-        self._silent_since.pop(key, None)
+        self._speaks_again(key)
         wanted = self._wanted(key)
         if wanted is not None:
             await self._make(key, wanted, stored)
 
     async def _publish_silent(self, key: PoolKey, stored: _Slices) -> None:
         node, now = self._cluster.nodes.get(key.node), utc_now()
-        since = self._silent_since.setdefault(key, now)
+        since = self._silent_since.get(key, now)
         found = silent(stored, since, now, self._keep_silent)
         if node is None or found is None:
             return  # the slices of a node that is gone are Kubernetes' to remove
+        self._falls_silent(key, since)
         if found.left <= timedelta():
             await self._carry_out(key, difference((), stored), stored)
             _log.warning("slices removed: nobody has told of the pool", node=key.node, driver=key.driver)
@@ -81,10 +86,30 @@ class Slices:
         await self._make(key, wanted, stored)
         raise Again(found.left.total_seconds())
 
+    def _falls_silent(self, key: PoolKey, since: datetime) -> None:
+        if key in self._silent_since:
+            return
+        self._silent_since[key] = since
+        why = "has taken back what it told" if key in self._cluster.forgotten else "does not answer"
+        _log.warning("agent is silent", node=key.node, driver=key.driver, reason=why)
+        until = f"for {int(self._keep_silent.total_seconds())} s, then they are removed"
+        note = f"The agent of {key.driver} {why}: its devices keep new pods off {until}"
+        self._warn(key, "AgentSilent", note)
+
+    def _speaks_again(self, key: PoolKey) -> None:
+        if self._silent_since.pop(key, None) is None:
+            return
+        _log.info("agent speaks again", node=key.node, driver=key.driver)
+        if node := self._cluster.nodes.get(key.node):
+            note = f"The agent of {key.driver} speaks again: its devices are offered as it tells of them"
+            self._events.tell([Occurrence(about_node(node), "AgentSpeaks", note, action="Publish")])
+
     async def _make(self, key: PoolKey, wanted: PoolWanted, stored: _Slices) -> None:
         """Once more, with less, where the server turned out not to keep something."""
         while True:
-            desired = desired_slices(features.without(wanted, self._off))
+            allowed = features.without(wanted, self._off)
+            desired = desired_slices(allowed)
+            self._tell_left_out(key, left_out(allowed, desired))
             changes = difference(desired, stored)
             if not changes or self._kept_otherwise.get(key) == (desired, _versions(stored)):
                 return
@@ -99,6 +124,20 @@ class Slices:
                 self._check(key, desired, stored)
                 return
 
+    def _tell_left_out(self, key: PoolKey, names: tuple[DeviceName, ...]) -> None:
+        if names == self._left_out.get(key, ()):
+            return
+        self._left_out[key] = names
+        if names:
+            _log.error(
+                "devices are left out", node=key.node, driver=key.driver, devices=len(names), first=names[0]
+            )
+            note = (
+                f"{len(names)} devices of {key.driver}, {names[0]} the first, are not published: they share"
+                f" counters with others, and before Kubernetes 1.35 there is room for {MOST_DEVICES} such"
+            )
+            self._warn(key, "DevicesLeftOut", note)
+
     def _lacks(self, key: PoolKey, found: Features, reason: str) -> bool:
         """Whether something was found that is not kept, and was not known to be."""
         new = found - self._off
@@ -106,7 +145,9 @@ class Slices:
             return False
         self._off |= new
         gates = ", ".join(sorted(new))
-        _log.error("Kubernetes does not keep a feature", gates=gates, pool=key.node, reason=reason)
+        _log.error(
+            "Kubernetes does not keep a feature", gates=gates, node=key.node, driver=key.driver, reason=reason
+        )
         note = f"Devices of {key.driver} are published without {gates}, which this cluster has off: {reason}"
         self._warn(key, "FeatureOff", note)
         return True
@@ -125,7 +166,7 @@ class Slices:
         self._kept_otherwise.pop(key, None)
         if difference(desired, left):
             self._kept_otherwise[key] = (desired, _versions(left))
-            _log.error("Kubernetes keeps other slices than it was given", pool=key.node)
+            _log.error("Kubernetes keeps other slices than it was given", node=key.node, driver=key.driver)
             note = f"The slices of {key.driver} are kept otherwise than they were published"
             self._warn(key, "SlicesDiffer", note)
 
@@ -168,6 +209,7 @@ class Slices:
                     _log.info("slice is gone already", slice=name)
                 self._cluster.drop_slice(name)
                 left.pop(name, None)
+        metrics.SLICE_WRITES.add(type(change).__name__.lower())
 
     def _keep(self, answer: bytes, left: dict[str, ResourceSlice]) -> None:
         """What the server made of it, so that the next look does not depend on the watch being quick."""

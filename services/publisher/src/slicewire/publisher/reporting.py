@@ -10,6 +10,7 @@ from slicewire.common import telemetry
 from slicewire.common.logs import Log
 from slicewire.common.messages import ClaimPrepared
 from slicewire.common.model import ClaimUID, DeviceClass, DriverName, ResourceClaim, wire
+from slicewire.publisher import traces
 from slicewire.publisher.apifaults import ApiConflict
 from slicewire.publisher.cluster import Cluster
 from slicewire.publisher.core.devicestatus import Readiness, entries, shown
@@ -44,7 +45,9 @@ class Reporting:
             "metadata": {"name": meta.name, "namespace": meta.namespace, "uid": meta.uid},
             "status": {"devices": list(wanted)},
         }
-        with telemetry.span("write device status", claim_uid=uid):
+        with telemetry.span(
+            "write device status", parent=traces.of_claim(claim, self._cluster), claim_uid=uid
+        ):
             answer = await self._api.apply(path, document, MANAGER)
         self._cluster.waiting.keep_claim(self._api.decoded(answer, ResourceClaim))
         _log.info("device status written", claim=claim.label, claim_uid=uid)

@@ -26,7 +26,8 @@ from slicewire.common.messages import (
     TAINT_RULES,
     Channel,
 )
-from slicewire.publisher import watched
+from slicewire.common.model import DriverName, NodeName
+from slicewire.publisher import metrics, traces, watched
 from slicewire.publisher.announcing import occurrences
 from slicewire.publisher.apifaults import ApiConflict, ApiNotFound, ApiRejected, ApiUnavailable, NotLeading
 from slicewire.publisher.binding import Binding
@@ -40,6 +41,7 @@ from slicewire.publisher.keys import ClassKey, FactKey, Key, PodKey, PoolKey, Re
 from slicewire.publisher.kube import Kube
 from slicewire.publisher.publishing import Slices
 from slicewire.publisher.reporting import Reporting
+from slicewire.publisher.rollcall import RollCall
 from slicewire.publisher.served import follow_served
 from slicewire.publisher.worklist import Again, Worklist
 
@@ -75,6 +77,7 @@ class Policy(msgspec.Struct, frozen=True):
     keep_silent: timedelta = timedelta(seconds=300)
     makes_classes: bool = True
     gang_seconds: float = 30.0
+    roll_call_seconds: float = 30.0
 
 
 DEFAULT_POLICY = Policy()
@@ -98,6 +101,7 @@ class Publisher:
         self._slices = Slices(self._api, self._cluster, self._events, policy.keep_silent)
         self._binding = Binding(self._api, self._cluster)
         self._reporting = Reporting(self._api, self._cluster)
+        self._roll_call = RollCall(bus, self._cluster, policy.roll_call_seconds)
         self._gangs = Gangs(self._cluster, policy.gang_seconds)
         self._makes_classes = policy.makes_classes
         self._worklist: Worklist[Key] = Worklist()
@@ -116,7 +120,8 @@ class Publisher:
     async def run(self) -> None:
         """For ever."""
         self._api.dialect = await find_dialect(self._api)
-        async with asyncio.TaskGroup() as tasks:
+        shown = metrics.shown(self._cluster, lambda: self.role == "leader", self._worklist)
+        async with shown, asyncio.TaskGroup() as tasks:
             tasks.create_task(self._leadership.run())
             tasks.create_task(self._follow_bus())
             tasks.create_task(self._keep_dialect())
@@ -136,12 +141,17 @@ class Publisher:
         async with asyncio.TaskGroup() as tasks:
             self._worklist.clear()
             self._slices.forget_server()
+            self._roll_call.begin()
             self._is_leading = True
             self._wake(self._cluster.every_key())
-            working = tasks.create_task(self._worklist.work(self._look, self._workers))
+            working = (
+                tasks.create_task(self._worklist.work(self._look, self._workers)),
+                tasks.create_task(self._roll_call.run(self._wake)),
+            )
             await self._leadership.lost()
             self._is_leading = False
-            working.cancel()
+            for task in working:
+                task.cancel()
 
     async def _keep_dialect(self) -> None:
         """A cluster may be upgraded while we run."""
@@ -164,6 +174,8 @@ class Publisher:
                 self._have("bus")
             else:
                 keys = tuple(self._cluster.hear(heard))
+                if heard.channel.kind == INVENTORY.kind and heard.fact and "bus" not in self._unsynced:
+                    self._cluster.hear_from(PoolKey(NodeName(heard.key[0]), DriverName(heard.key[1])))
                 if self._is_leading:
                     self._events.tell(occurrences(heard, self._cluster, self._api.dialect.version))
                 self._wake(keys)
@@ -193,7 +205,8 @@ class Publisher:
 
     async def _look(self, key: Key) -> None:
         try:
-            await self._see_to(key)
+            with metrics.looking():
+                await self._see_to(key)
         except Again:
             raise
         except (ApiConflict, ApiNotFound) as error:
@@ -237,7 +250,12 @@ class Publisher:
         if not self._leadership.seconds_left():
             raise NotLeading(f"tell {key.kind} {key.name}: the lease is not ours")
         expected = self._cluster.told_sequences.get(key, ABSENT)
-        with telemetry.span(f"tell {key.kind}", kind=telemetry.Kind.PRODUCER, key=key.name):
+        with telemetry.span(
+            f"tell {key.kind}",
+            kind=telemetry.Kind.PRODUCER,
+            parent=traces.of_fact(key, self._cluster),
+            key=key.name,
+        ):
             done = await self._bus.commit([Write(_CHANNELS[key.kind], (key.name,), fact, expected=expected)])
         match done:
             case Committed(sequence):

@@ -34,4 +34,6 @@ class Settings(CommonSettings, frozen=True, kw_only=True):
     gang_seconds: Annotated[float, msgspec.Meta(gt=0)] = 30.0
     """How long a gang may collect devices before it gives them back and the next has its turn."""
     silent_seconds: _Seconds = 300
-    """How long the devices of a pool stay published, tainted, after its agent took back what it told."""
+    """How long the devices of a pool stay published, tainted, after its agent fell silent."""
+    roll_call_seconds: Annotated[float, msgspec.Meta(ge=0)] = 30.0
+    """How often each agent is asked whether it is there; silent after three rounds. 0: none is asked."""

@@ -11,6 +11,7 @@ from slicewire.common.messages import ALLOCATION_LABEL, CLAIMS
 from slicewire.common.model import ClaimUID, ResourceClaim
 from slicewire.publisher.core.gangs import GangKey, gang_of, joined
 from slicewire.publisher.core.pods import Pod, claim_names, is_gated
+from slicewire.publisher.gatedpods import GatedPods, pod_key
 from slicewire.publisher.keys import FactKey, Key, PodKey, TurnKey
 from slicewire.publisher.stored import version_of
 
@@ -20,7 +21,7 @@ _ObjectKey = tuple[str, str]
 class Waiting:
     def __init__(self) -> None:
         self.claims: dict[ClaimUID, ResourceClaim] = {}
-        self.pods: dict[PodKey, Pod] = {}
+        self.pods = GatedPods()
         """Pods behind our gate, and those whose gate we lifted until the watch shows it."""
         self.admitted_gangs: frozenset[GangKey] = frozenset()
         """Gangs whose claims are ours to decide."""
@@ -49,18 +50,17 @@ class Waiting:
             del self._claim_uids[name]
 
     def see_pod(self, found: Pod) -> Iterator[Key]:
-        key = _pod_key(found)
-        known = self.pods.get(key)
+        known = self.pods.get(pod_key(found))
         if known is not None and version_of(found) < version_of(known):
             return
         if is_gated(found, ALLOCATION_LABEL):
-            self.pods[key] = found
+            self.pods.put(found)
             yield from self._about_pod(found)
         else:
             yield from self.lose_pod(found)
 
     def lose_pod(self, found: Pod) -> Iterator[Key]:
-        pod = self.pods.pop(_pod_key(found), None)
+        pod = self.pods.pop(pod_key(found))
         if pod is not None:
             yield from self._claim_keys(pod)
             if gang_of(pod) is not None:
@@ -75,9 +75,9 @@ class Waiting:
     def keep_pod(self, found: Pod) -> None:
         """As our own write left it. That its gate is lifted is news once the watch shows it: only then
         may its claims be told without it."""
-        known = self.pods.get(_pod_key(found))
+        known = self.pods.get(pod_key(found))
         if known is not None and version_of(found) >= version_of(known):
-            self.pods[_pod_key(found)] = found
+            self.pods.put(found)
 
     # What may be asked.
 
@@ -97,16 +97,13 @@ class Waiting:
 
     def gated_pods(self, claim: ResourceClaim) -> tuple[Pod, ...]:
         """The pods behind our gate that use this claim, the oldest first."""
-        return _oldest_first(
-            pod
-            for key, pod in self.pods.items()
-            if key.namespace == claim.metadata.namespace and claim.metadata.name in (claim_names(pod) or ())
-        )
+        return self.pods.using(claim.metadata.namespace, claim.metadata.name)
 
-    def ready_pods(self, namespace: str) -> tuple[Pod, ...]:
-        """The pods behind our gate whose claims are all there, the oldest first."""
-        found = (pod for key, pod in self.pods.items() if key.namespace == namespace)
-        return _oldest_first(pod for pod in found if self.claims_of(pod) is not None)
+    def deciding_pods(self, namespace: str, claim: str) -> tuple[Pod, ...]:
+        """The pods that use a claim of this name and may have theirs decided, the oldest first: they are all
+        there, and it is the turn of their gang."""
+        found = self.pods.using(namespace, claim)
+        return tuple(pod for pod in found if self.claims_of(pod) is not None and self._admits(pod))
 
     def uids(self, namespace: str, names: Iterable[str]) -> tuple[ClaimUID, ...]:
         """Of the claims of these names that are there."""
@@ -115,14 +112,13 @@ class Waiting:
 
     def gangs(self) -> dict[GangKey, tuple[Pod, ...]]:
         """The pods behind our gate that belong to a gang."""
-        found: dict[GangKey, tuple[Pod, ...]] = {}
-        for pod in self.pods.values():
-            gang = gang_of(pod)
-            if gang is not None and is_gated(pod, ALLOCATION_LABEL):
-                found[gang] = (*found.get(gang, ()), pod)
-        return found
+        return {gang: pods for gang in self.pods.gangs() if (pods := self.gang(gang))}
 
-    def admits(self, pod: Pod) -> bool:
+    def gang(self, key: GangKey) -> tuple[Pod, ...]:
+        """The pods of this one that are behind our gate."""
+        return tuple(pod for pod in self.pods.of_gang(key) if is_gated(pod, ALLOCATION_LABEL))
+
+    def _admits(self, pod: Pod) -> bool:
         """Whether the pod may have its claims decided: it is in no gang, or its gang has its turn."""
         gang = gang_of(pod)
         return gang is None or gang in self.admitted_gangs
@@ -134,25 +130,21 @@ class Waiting:
 
     def _about_pod(self, pod: Pod) -> Iterator[Key]:
         """It, what goes with it, and, of a gang, the others and whose turn it is."""
-        yield _pod_key(pod)
+        yield pod_key(pod)
         yield from self._claim_keys(pod)
         gang = gang_of(pod)
         if gang is not None:
             yield TurnKey()
-            yield from map(_pod_key, self.gangs().get(gang, ()))
+            yield from map(pod_key, self.gang(gang))
 
     def _claim_keys(self, pod: Pod) -> Iterator[Key]:
         """Of its claims, and of all that are decided with them while it is there."""
         names, namespace = claim_names(pod), pod.metadata.namespace
+
+        def users(name: str) -> tuple[Pod, ...]:
+            itself = (pod,) if name in (names or ()) else ()
+            return (*itself, *self.pods.using(namespace, name))
+
         if names:
-            near = [pod, *(other for key, other in self.pods.items() if key.namespace == namespace)]
-            for uid in self.uids(namespace, joined(names[0], near)):
+            for uid in self.uids(namespace, joined(names[0], users)):
                 yield FactKey(CLAIMS.kind, uid)
-
-
-def _pod_key(pod: Pod) -> PodKey:
-    return PodKey(pod.metadata.namespace, pod.metadata.name)
-
-
-def _oldest_first(pods: Iterable[Pod]) -> tuple[Pod, ...]:
-    return tuple(sorted(pods, key=lambda pod: (pod.metadata.creation_timestamp or "", pod.metadata.name)))

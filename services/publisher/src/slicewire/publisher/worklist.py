@@ -34,6 +34,10 @@ class Worklist(Generic[K]):
         """Keys that come back later by themselves."""
         self._ready: asyncio.Event = asyncio.Event()
 
+    def __len__(self) -> int:
+        """How many wait for a worker."""
+        return len(self._waiting)
+
     def add(self, key: K) -> None:
         """This key needs a look, now; if one is under way, another one after it."""
         timer = self._timers.pop(key, None)

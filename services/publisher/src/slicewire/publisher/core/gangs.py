@@ -8,11 +8,11 @@ has its turn.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
-from slicewire.publisher.core.pods import Pod, claim_names
+from slicewire.publisher.core.pods import Pod, claim_names, oldest_first
 
 NAME = "slicewire.dev/gang"
 SIZE = "slicewire.dev/gang-size"
@@ -77,20 +77,20 @@ def admitted(turn: Turn, gangs: Iterable[Gang]) -> frozenset[GangKey]:
     return frozenset(served | ({turn.key} if turn.key is not None else set()))
 
 
-def joined(start: str, pods: Sequence[Pod]) -> tuple[str, ...]:
+def joined(start: str, users: Callable[[str], Iterable[Pod]]) -> tuple[str, ...]:
     """The names of all claims that go with this one: those of every pod that uses it, and of every pod that
-    uses one of those. A claim is on one node, and so then are its pods and their other claims."""
-    found: Mapping[str, None] = {start: None}
-    while True:
-        more = {
-            name: None
-            for pod in pods
-            if (names := claim_names(pod)) is not None and any(name in found for name in names)
-            for name in names
-        }
-        if more.keys() <= found.keys():
-            return tuple(more) if more else tuple(found)
-        found = {**found, **more}
+    uses one of those. A claim is on one node, and so then are its pods and their other claims.
+
+    `users` are the pods of one namespace that use a claim of a name."""
+    names, pods, unseen = {start}, dict[str, Pod](), [start]
+    while unseen:
+        for pod in users(unseen.pop()):
+            if pods.setdefault(pod.metadata.name, pod) is pod:
+                more = set(claim_names(pod) or ()) - names
+                names |= more
+                unseen += more
+    found = (name for pod in oldest_first(pods.values()) for name in claim_names(pod) or ())
+    return tuple(dict.fromkeys(found)) or (start,)
 
 
 def _said(pod: Pod, key: str) -> str:

@@ -26,7 +26,8 @@ def cut(
 def _groups(devices: Sequence[Device], counters: Sequence[CounterSet]) -> tuple[SliceContent, ...]:
     """Counter sets that some device draws from at once, and every device that draws from them.
 
-    A group with more devices than a slice holds (no GPU has so many partitions) loses the last of them.
+    A group cannot be cut: of one with more devices than a slice holds the last are left out, and
+    `slices.left_out` has their names.
     """
     joined: dict[str, frozenset[str]] = {found.name: frozenset((found.name,)) for found in counters}
     for device in devices:

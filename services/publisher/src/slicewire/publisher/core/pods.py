@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -91,6 +91,10 @@ def claim_names(pod: Pod) -> tuple[str, ...] | None:
         elif made[entry.name]:
             names.append(made[entry.name])
     return tuple(dict.fromkeys(names))
+
+
+def oldest_first(pods: Iterable[Pod]) -> tuple[Pod, ...]:
+    return tuple(sorted(pods, key=lambda pod: (pod.metadata.creation_timestamp or "", pod.metadata.name)))
 
 
 def next_steps(

@@ -1,4 +1,4 @@
-"""A pool whose agent has taken back what it told: what Kubernetes should show of it, and for how long. Pure.
+"""A pool whose agent is silent: what Kubernetes should show of it, and for how long. Pure.
 
 Its devices may still be there and in use, so they stay, tainted, for a while; then they go. Since when they
 are silent is written in the taint, so that a restart does not begin the time anew.
@@ -44,6 +44,12 @@ def silent(stored: Sequence[ResourceSlice], since: datetime, now: datetime, keep
         ),
         left=began + keep - now,
     )
+
+
+def is_offered(stored: Sequence[ResourceSlice]) -> bool:
+    """Something is published, and not as that of a silent agent."""
+    taints = (taint for found in stored for device in found.spec.devices for taint in device.taints)
+    return bool(stored) and not any(taint.key == SILENT_TAINT for taint in taints)
 
 
 def _times(devices: Iterable[Device]) -> tuple[datetime, ...]:

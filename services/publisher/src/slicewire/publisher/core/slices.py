@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 import msgspec
 
 from slicewire.common.model import (
     CounterSet,
     Device,
+    DeviceName,
     DeviceTaint,
     DriverName,
     NodeName,
@@ -60,6 +62,12 @@ def desired_slices(wanted: PoolWanted) -> tuple[ResourceSlice, ...]:
         )
         for index, content in enumerate(contents)
     )
+
+
+def left_out(wanted: PoolWanted, slices: Iterable[ResourceSlice]) -> tuple[DeviceName, ...]:
+    """The devices of the pool that the slices have no room for."""
+    published = {device.name for found in slices for device in found.spec.devices}
+    return tuple(device.name for device in wanted.devices if device.name not in published)
 
 
 def index_of(name: str, driver: str, owner: str) -> int | None:
