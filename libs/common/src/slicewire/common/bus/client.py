@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
+import ssl
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -15,9 +17,13 @@ from nats.aio.client import Client
 from nats.protocol.parser import AWAITING_CONTROL_LINE, Parser
 
 from slicewire.common.bus import lines
+from slicewire.common.bus.identity import Access
 
 _ANSWER_SECONDS = 5.0
 _NOBODY = b"NATS/1.0 503"
+_HALF_CLOSED = "returning true from eof_received() has no effect when using ssl"
+logging.getLogger("asyncio").addFilter(lambda record: record.getMessage() != _HALF_CLOSED)
+"""The client leaves TLS connections as asyncio's streams do, and asyncio warns of its own streams."""
 
 
 class QuickClient(Client):
@@ -31,6 +37,31 @@ class QuickClient(Client):
         self._answers_to = ""
         self._questions: dict[bytes, asyncio.Future[lines.Arrived]] = {}
         self._numbers = itertools.count(1)
+        self.access = Access("", "")
+
+    @property
+    def ssl_context(self) -> ssl.SSLContext:
+        return self.access.believing()  # made anew each time: the authority may have been replaced
+
+    async def _connect_to_server(self, server: Any) -> None:
+        # Of an attempt that came to nothing: the client leaves it open.
+        if (before := getattr(self._transport, "_bare_io_writer", None)) is not None:
+            before.transport.abort()
+        await super()._connect_to_server(server)
+
+    def _connect_command(self) -> bytes:
+        if self.access.must_encrypt and not self._server_info.get("tls_required"):
+            raise nats.errors.Error("nats: the server does not speak TLS, and SLICEWIRE_NATS_CA asks for it")
+        return super()._connect_command()
+
+    async def _process_err(self, err_msg: str) -> None:
+        """Credentials that expired or were revoked may be replaced: the client itself would give up."""
+        if "auth" in err_msg.lower():
+            error = nats.errors.Error(f"nats: {err_msg}")
+            await self._error_cb(error)
+            await self._process_op_err(error)
+        else:
+            await super()._process_err(err_msg)
 
     async def expect_answers(self) -> None:
         """Once, when connected: answers come on one subscription."""

@@ -6,18 +6,22 @@ A part of the door: nats.py alone imports it. Refuses to know what a message mea
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
+from urllib.parse import urlsplit
 
 import nats.errors
 
 from slicewire.common.bus import lines
 from slicewire.common.bus.client import QuickClient
+from slicewire.common.bus.envelope import as_shown
 from slicewire.common.bus.link import ApiFault, Inbox, Message, Reconnected
 from slicewire.common.bus.port import BusUnavailable
 from slicewire.common.model import wire
+from slicewire.common.settings import BadSettings
 
+_SCHEMES = ("nats", "tls", "ws", "wss")
 LOST = (
     nats.errors.TimeoutError,
     nats.errors.NoRespondersError,
@@ -27,6 +31,22 @@ LOST = (
     TimeoutError,
 )
 """The server is away, or nobody answers."""
+CONNECTING_FAILED = (TimeoutError, OSError, nats.errors.Error)
+"""There is no connection; why, the client has complained before."""
+
+
+def servers(url: str) -> list[str]:
+    """The servers that a setting names, one or several with commas. Raises `BadSettings`."""
+    found = [one.strip() for one in url.split(",")]
+    for one in found:
+        try:
+            parsed = urlsplit(one if "//" in one else f"nats://{one}")
+            usable = parsed.scheme in _SCHEMES and parsed.hostname and parsed.port != 0
+        except ValueError:
+            usable = None
+        if not usable:
+            raise BadSettings(f"{as_shown(one)!r} is no address of a NATS server, as tls://host:4222 is")
+    return found
 
 
 class NatsLink:
@@ -38,13 +58,15 @@ class NatsLink:
 
     async def api(self, call: str, request: Mapping[str, Any]) -> dict[str, Any]:
         with mapped(self._client, f"JetStream {call}"):
-            reply = await self._client.asked(f"$JS.API.{call}", wire.encode(request))
+            reply = await self._client.asked(f"{self._client.access.api}.{call}", wire.encode(request))
         answer = wire.decode(reply.data, dict[str, Any])
         if error := answer.get("error"):
             raise ApiFault(error.get("err_code", error["code"]), error.get("description", ""))
         return answer
 
     async def send(self, subject: str, data: bytes, reply: str = "") -> None:
+        if subject.startswith(_API):
+            subject = f"{self._client.access.api}.{subject[len(_API) :]}"
         with mapped(self._client, f"sending {subject}"):
             await self._client.publish(subject, data, reply=reply)
 
@@ -54,7 +76,7 @@ class NatsLink:
         subject = self._client.new_inbox()
 
         subscription = await self._client.subscribe(subject)
-        self._client.direct[subscription._id] = lambda message: inbox.put_nowait(_message(message))  # noqa: SLF001
+        self._client.direct[subscription._id] = _into(inbox)  # noqa: SLF001
         self._inboxes.add(inbox)
         try:
             yield subject, inbox
@@ -69,8 +91,19 @@ class NatsLink:
             inbox.put_nowait(Reconnected())
 
 
+_API = "$JS.API."
 _SHORT_ACK = 9
 """Tokens of an ack subject without domain and account: $JS.ACK.<stream>.<consumer>.<counts…>."""
+
+
+def _into(inbox: Inbox) -> Callable[[lines.Arrived], None]:
+    """What does not even look like a message of the server's was thrown at us by somebody else."""
+
+    def put(message: lines.Arrived) -> None:
+        with suppress(ValueError, IndexError):
+            inbox.put_nowait(_message(message))
+
+    return put
 
 
 def _message(message: lines.Arrived) -> Message:
@@ -89,6 +122,16 @@ def _message(message: lines.Arrived) -> Message:
         delivery=int(numbers[4]),
         pending=int(numbers[6]),
     )
+
+
+def from_askers(route: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:
+    """Only what somebody asked: whoever hears the stream can have a fact delivered as a question."""
+
+    async def hand_over(request: Any) -> None:
+        if not request._msg.reply.startswith("$JS."):  # noqa: SLF001 - the client shows it nowhere else
+            await route(request)
+
+    return hand_over
 
 
 @contextmanager

@@ -13,21 +13,26 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from slicewire.common import messages, telemetry
+from slicewire.common import messages, telemetry, vitals
 from slicewire.common.bus import streams
 from slicewire.common.bus.link import Message
-from slicewire.common.bus.port import BusUnavailable, Committed, Heard, Stale, Write
+from slicewire.common.bus.port import BusUnavailable, Committed, Heard, Stale, TooLarge, Write
 from slicewire.common.logs import Log
-from slicewire.common.messages import Fact
+from slicewire.common.messages import Channel, Fact
 from slicewire.common.model import wire
 
 _EXPECTED = "Nats-Expected-Last-Subject-Sequence"
 _WRONG_LAST_SEQUENCE = 10071
 _REMEMBERED = 4096
+_HEADERS_BYTES = 2048
+"""Room for ours."""
 _AT_A_TIME = 32
 """Facts that are read without giving way."""
 Sealed = tuple[str, bytes, dict[str, str]]
 """Subject, body and headers: CloudEvents 1.0 (NATS binding, binary mode) and trace context."""
+_SERVERS = re.compile(r",(?=[a-z]+://)")
+_PASSWORD = re.compile(r"(?<=//).*@|^(?!.*//).*@", re.DOTALL)
+"""To the last `@`: a password may hold every sign, though it should not."""
 _log = Log("bus")
 
 
@@ -85,12 +90,12 @@ class Envelopes:
         if channel is None:
             return None
         key = channel.key_of(message.subject)
-        if self._told and (id_ := message.headers.get("ce-id")) in self._told:
-            return Heard(channel, key, self._told[id_], message.sequence, message.headers, message.event)
         try:
-            fact = wire.decode(message.data, cast("type[Fact]", channel.fact | None))
+            fact = self._fact(message, channel)
+            _refuse_another(fact, channel, key)
         except wire.Malformed as error:
             self.poisoned += 1
+            vitals.UNREADABLE.add()
             _log.error(
                 "message cannot be read",
                 subject=message.subject,
@@ -98,7 +103,13 @@ class Envelopes:
                 reason=str(error),
             )
             return None
+        vitals.FACTS_HEARD.add(channel.kind)
         return Heard(channel, key, fact, message.sequence, message.headers, message.event)
+
+    def _fact(self, message: Message, channel: Channel[Any]) -> Fact | None:
+        if self._told and (id_ := message.headers.get("ce-id")) in self._told:
+            return self._told[id_]
+        return wire.decode(message.data, cast("type[Fact]", channel.fact | None))
 
     async def open_all(self, found: Sequence[Message]) -> tuple[Heard[Any], ...]:
         """Those that can be read. A fleet is much to read: others get their turn in between."""
@@ -108,6 +119,24 @@ class Envelopes:
             opened += [heard for heard in portion if heard is not None]
             await asyncio.sleep(0)
         return tuple(opened)
+
+
+def _refuse_another(fact: Fact | None, channel: Channel[Any], key: tuple[str, ...]) -> None:
+    """The bus lets each author write to its own subjects only: it must not say there what is of others'."""
+    if fact is None and len(key) != len(channel.key_names):
+        raise wire.Malformed(f"a {channel.kind} is under {' and '.join(channel.key_names)}, not under {key}")
+    if fact is not None and (said := tuple(map(str, channel.key(fact)))) != key:
+        raise wire.Malformed(f"it speaks of {said}, and its subject is of {key}")
+
+
+def refuse_large(sealed: Sequence[Sealed], most_bytes: int) -> None:
+    """Before any of it is sent. Raises `TooLarge`."""
+    for subject, body, _ in sealed:
+        if len(body) + _HEADERS_BYTES > most_bytes:
+            raise TooLarge(
+                f"telling {subject}: {len(body)} bytes, and a message of this server may have {most_bytes}"
+                f" with its headers"
+            )
 
 
 def outcome(subject: str, answer: dict[str, Any]) -> Committed | Stale:
@@ -123,4 +152,4 @@ def outcome(subject: str, answer: dict[str, Any]) -> Committed | Stale:
 
 def as_shown(url: str) -> str:
     """Where the bus is, for a log or an error: without the user and password that may stand in it."""
-    return re.sub("//[^@/,]*@", "//", url)
+    return ",".join(_PASSWORD.sub("", server) for server in _SERVERS.split(url))

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+import uuid
 from collections.abc import AsyncIterator, Sequence
 
 import msgspec
 
+from slicewire.common import vitals
+from slicewire.common.bus import filtering
 from slicewire.common.bus.link import ApiFault, Inbox, Link, Message, Reconnected, next_of
 from slicewire.common.bus.port import BusUnavailable, CaughtUp, StreamLost
 from slicewire.common.bus.streams import TOMBSTONE_SECONDS
@@ -37,6 +40,19 @@ class _Place(msgspec.Struct):
     last_contact: float = 0.0
     created: str = ""
     """When the stream was made: another time is another stream."""
+    latest: Message | None = None
+    """What was heard last."""
+    inbox: Inbox | None = None
+
+    @property
+    def waiting(self) -> int:
+        """At least so many come after what was heard last: there, or still on their way."""
+        here = self.inbox.qsize() if self.inbox is not None else 0
+        return max(here, self.latest.pending if self.latest is not None else 0)
+
+    @property
+    def told_at(self) -> str:
+        return self.latest.headers.get("ce-time", "") if self.latest is not None else ""
 
 
 async def follow(
@@ -47,25 +63,29 @@ async def follow(
     Raises `StreamLost` where going on could miss something; every other fault is waited out.
     """
     place = _Place(last_contact=time.monotonic(), heard=after or 0, is_replay=after is not None)
-    while True:
-        try:
-            await _look(link, stream, place)
-            async with link.listen() as (inbox_subject, inbox):  # what an older consumer sends is not for us
-                pending = await _consume(link, stream, subjects, inbox_subject, place)
-                if not pending and not place.caught_up:
-                    place.caught_up = True
-                    yield CaughtUp(place.target)
-                async for message in _messages(link, inbox, place):
-                    place.heard = max(place.heard, message.sequence)
-                    yield message
-                    if not place.caught_up and (message.pending == 0 or message.sequence >= place.target):
+    with vitals.following(stream, place):
+        while True:
+            try:
+                await _look(link, stream, place)
+                # What an older consumer sends is not for us.
+                async with link.listen() as (inbox_subject, inbox):
+                    place.inbox = inbox
+                    pending = await _consume(link, stream, subjects, inbox_subject, place)
+                    if not pending and not place.caught_up:
                         place.caught_up = True
-                        yield CaughtUp(message.sequence)
-        except StreamLost:
-            raise
-        except (BusUnavailable, ApiFault):
-            _refuse_if_too_long_away(place)
-            await asyncio.sleep(_RETRY_SECONDS)
+                        yield CaughtUp(place.target)
+                    async for message in _messages(link, inbox, place):
+                        place.heard, place.latest = max(place.heard, message.sequence), message
+                        if filtering.is_wanted(message.subject, subjects):
+                            yield message
+                        if not place.caught_up and (message.pending == 0 or message.sequence >= place.target):
+                            place.caught_up = True
+                            yield CaughtUp(message.sequence)
+            except StreamLost:
+                raise
+            except (BusUnavailable, ApiFault):
+                _refuse_if_too_long_away(place)
+                await asyncio.sleep(_RETRY_SECONDS)
 
 
 def _refuse_if_too_long_away(place: _Place) -> None:
@@ -93,7 +113,8 @@ async def _consume(
     )
     config = {
         **start,
-        "filter_subjects": list(subjects),
+        "name": uuid.uuid4().hex,  # nobody who does not know it can change it
+        **filtering.filters(subjects),
         "deliver_subject": inbox_subject,
         "ack_policy": "none",
         "replay_policy": "instant",
@@ -103,7 +124,8 @@ async def _consume(
         "idle_heartbeat": _HEARTBEAT_SECONDS * _NANOSECONDS,
         "inactive_threshold": 30 * _NANOSECONDS,
     }
-    made = await link.api(f"CONSUMER.CREATE.{stream}", {"stream_name": stream, "config": config})
+    call = filtering.call(stream, config)
+    made = await link.api(call, {"stream_name": stream, "config": config})
     place.last_contact = time.monotonic()
     return int(made["num_pending"]) + int(made["delivered"]["consumer_seq"])
 

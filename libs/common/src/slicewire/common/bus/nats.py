@@ -17,11 +17,13 @@ import nats
 import nats.errors
 import nats.micro
 
-from slicewire.common import messages, telemetry
+from slicewire.common import messages, telemetry, vitals
 from slicewire.common.bus import following, lines, past, serving, streams, taking
 from slicewire.common.bus.client import QuickClient
-from slicewire.common.bus.connection import LOST, NatsLink, mapped
-from slicewire.common.bus.envelope import Envelopes, as_shown, outcome
+from slicewire.common.bus.complaints import Complaints
+from slicewire.common.bus.connection import LOST, NatsLink, from_askers, mapped, servers
+from slicewire.common.bus.envelope import Envelopes, as_shown, outcome, refuse_large
+from slicewire.common.bus.identity import Access
 from slicewire.common.bus.link import ApiFault
 from slicewire.common.bus.port import (
     BusTooOld,
@@ -74,13 +76,15 @@ class NatsBus:
 
     async def commit(self, writes: Sequence[Write]) -> Committed | Stale:
         assert 0 < len(writes) <= MOST_WRITES, f"a commit has 1 to {MOST_WRITES} writes, not {len(writes)}"
-        *before, (subject, body, headers) = self._envelopes.seal(writes)
+        sealed = self._envelopes.seal(writes)
+        refuse_large(sealed, self._client.max_payload)
+        *before, (subject, body, headers) = sealed
         for earlier, its_body, its_headers in before:
             with mapped(self._client, f"telling {earlier}"):
                 await self._client.publish(earlier, its_body, headers=its_headers)
         with mapped(self._client, f"telling {subject}"):
             reply = await self._client.asked(subject, body, headers)
-        return outcome(subject, wire.decode(reply.data, dict[str, Any]))
+        return vitals.told(writes, outcome(subject, wire.decode(reply.data, dict[str, Any])))
 
     async def follow(self, *channels: Channel[Any]) -> AsyncIterator[Heard[Any] | CaughtUp]:
         patterns = [channel.pattern for channel in channels]
@@ -120,7 +124,8 @@ class NatsBus:
         self, endpoint: Endpoint[Q, A], request: Q, *key: str, timeout_seconds: float = _ANSWER_SECONDS
     ) -> A | Declined:
         subject = endpoint.subject(*key)
-        with telemetry.span(f"ask {endpoint.name}", kind=telemetry.Kind.CLIENT):
+        span = telemetry.span if endpoint.is_traced else telemetry.no_span
+        with span(f"ask {endpoint.name}", kind=telemetry.Kind.CLIENT):
             headers = {"content-type": "application/json", **telemetry.headers()}
             try:
                 with mapped(self._client, f"asking {subject}"):
@@ -130,9 +135,14 @@ class NatsBus:
                     return Declined(503, f"no {endpoint.server} answers {endpoint.name} requests")
                 raise
         found = {} if reply.head is None else lines.Headers(reply.head)
-        if "Nats-Service-Error-Code" in found:
-            return Declined(int(found["Nats-Service-Error-Code"]), found["Nats-Service-Error"])
-        return wire.decode(reply.data, endpoint.reply)
+        try:
+            if (code := found.get("Nats-Service-Error-Code")) is not None:
+                return Declined(int(code), found["Nats-Service-Error"])
+            return wire.decode(reply.data, endpoint.reply)
+        except (ValueError, KeyError) as error:
+            return Declined(
+                502, f"what {endpoint.server} answered to {endpoint.name} cannot be read: {error}"
+            )
 
     @asynccontextmanager
     async def serve(
@@ -141,7 +151,10 @@ class NatsBus:
         """Each request runs in a task of its own: one that waits holds up nobody."""
         async with asyncio.TaskGroup() as tasks:
             routes = {
-                endpoint.subject(*key): (endpoint, serving.handing_over(tasks, endpoint, handler, _respond))
+                endpoint.subject(*key): (
+                    endpoint,
+                    serving.handing_over(tasks, endpoint, handler, self._respond),
+                )
                 for endpoint, handler in handlers.items()
             }
             async with self._service(routes, name):
@@ -153,11 +166,22 @@ class NatsBus:
     ) -> AsyncIterator[None]:
         async with asyncio.TaskGroup() as tasks:
             routes = {
-                endpoint.pattern: (endpoint, serving.handing_over_keyed(tasks, endpoint, handler, _respond))
+                endpoint.pattern: (
+                    endpoint,
+                    serving.handing_over_keyed(tasks, endpoint, handler, self._respond),
+                )
                 for endpoint, handler in handlers.items()
             }
             async with self._service(routes, name):
                 yield
+
+    async def _respond(self, request: Any, reply: Object | Declined) -> None:
+        answer = serving.sealed(reply, self._client.max_payload)
+        with suppress(*LOST):
+            if isinstance(answer, Declined):
+                await request.respond_error(str(answer.code), answer.reason)
+            else:
+                await request.respond(answer, headers={"content-type": "application/json"})
 
     @asynccontextmanager
     async def _service(
@@ -168,7 +192,7 @@ class NatsBus:
             self._client, name=f"slicewire-{name}", version="0.1.0", description=f"Slicewire {name}"
         )
         for subject, (endpoint, route) in routes.items():
-            await service.add_endpoint(name=endpoint.name, subject=subject, handler=route)
+            await service.add_endpoint(name=endpoint.name, subject=subject, handler=from_askers(route))
         with mapped(self._client, f"serving {name}"):
             await self._client.flush()  # from here on a question finds its server
         try:
@@ -178,65 +202,61 @@ class NatsBus:
                 await service.stop()
 
 
-async def _respond(request: Any, reply: Object | Declined) -> None:
-    with suppress(*LOST):
-        if isinstance(reply, Declined):
-            one_line = " ".join(reply.reason.split())  # a header ends at a line break
-            await request.respond_error(str(reply.code), one_line)
-        else:
-            await request.respond(wire.encode(reply), headers={"content-type": "application/json"})
-
-
 @asynccontextmanager
 async def connected(
     url: str,
     *,
     name: str,
     credentials: str = "",
+    authority: str = "",
     retention: streams.Retention = _DEFAULT_RETENTION,
     patience_seconds: float | None = None,
 ) -> AsyncIterator[NatsBus]:
     """A bus for as long as the context is open; afterwards everything sent has left.
 
     Waits for a server for ever, or for `patience_seconds`; then raises `BusUnavailable`. Raises
-    `BusTooOld` for a server without what Slicewire stands on.
+    `BusTooOld` for a server without what Slicewire stands on, `BadSettings` for files of `credentials`
+    and `authority` that cannot be used. Both files are read again at every connection.
     """
     client = QuickClient()
+    client.access = Access(credentials, authority)
+    complaints = Complaints(client.access, as_shown(url))
+    options = client.access.options()
+    wanted = retention if client.access.makes_streams else None
     link_box: list[NatsLink] = []
 
     async def reconnected() -> None:
+        vitals.BUS_RECONNECTS.add()
         _log.info("bus is back", url=as_shown(url))
+        complaints.connected()
         for link in link_box:
             with suppress(BusUnavailable, ApiFault):  # whoever follows or tells finds out and tries again
-                await streams.ensure(link, retention)  # a server may come back without its disk
+                await streams.ensure(link, wanted)  # a server may come back without its disk
             await link.reconnected()
 
     async def disconnected() -> None:
         if not client.is_closed:
             _log.warning("bus is away", url=as_shown(url))
 
-    async def quiet(error: Exception) -> None:
-        _log.debug("bus", reason=repr(error))
-
-    options: dict[str, Any] = {
+    options |= {
+        "servers": servers(url),
         "name": f"slicewire-{name}",
         "max_reconnect_attempts": -1,
         "reconnect_time_wait": _RECONNECT_SECONDS,
         "reconnected_cb": reconnected,
         "disconnected_cb": disconnected,
-        "error_cb": quiet,
+        "error_cb": complaints.heard,
     }
-    if credentials:
-        options["user_credentials"] = credentials
     try:
-        await _connect(client, url, options, patience_seconds)
+        await _connect(client, complaints, options, patience_seconds)
         _refuse_old(client)
         await client.expect_answers()
         bus = NatsBus(client, name)
         link_box.append(bus.link)
-        await streams.ensured(bus.link, retention, patience_seconds)
+        await streams.ensured(bus.link, wanted, patience_seconds)
         _stop_if_told_to()
-        yield bus
+        with vitals.BUS_CONNECTED.shown(lambda: [((), float(client.is_connected))]):
+            yield bus
     finally:
         if client.is_connected:
             with suppress(*LOST):
@@ -247,13 +267,14 @@ async def connected(
 
 
 async def _connect(
-    client: QuickClient, url: str, options: dict[str, Any], patience_seconds: float | None
+    client: QuickClient, complaints: Complaints, options: dict[str, Any], patience_seconds: float | None
 ) -> None:
     try:
         async with asyncio.timeout(patience_seconds):
-            await client.connect(servers=url, **options)
+            await client.connect(**options)
     except (TimeoutError, nats.errors.Error, OSError) as error:
-        raise BusUnavailable(f"no NATS server answers at {as_shown(url)}") from error
+        raise BusUnavailable(complaints.in_words()) from error
+    complaints.connected()
 
 
 def _stop_if_told_to() -> None:

@@ -35,6 +35,10 @@ class StreamLost(BusUnavailable):
     been missed. Forget everything and follow again."""
 
 
+class TooLarge(Exception):
+    """What was to be told fits in no message; the reason says how large it is. Telling it again is vain."""
+
+
 class BusTooOld(Exception):
     """The server lacks what Slicewire stands on; the message says which version is needed."""
 
@@ -117,11 +121,12 @@ Serving = AbstractAsyncContextManager[None]
 
 class Bus(Protocol):
     async def tell(self, channel: Channel[F], fact: F) -> int:
-        """Keep the fact as the latest of its key; returns its sequence. Raises `BusUnavailable`."""
+        """Keep the fact as the latest of its key; returns its sequence. Raises `BusUnavailable`,
+        `TooLarge`."""
 
     async def commit(self, writes: Sequence[Write]) -> Committed | Stale:
         """Keep all writes or none. Raises `BusUnavailable`: then whether they were kept is unknown
-        until the keys are heard again."""
+        until the keys are heard again; `TooLarge`: then none was."""
 
     def follow(self, *channels: Channel[Any]) -> AsyncIterator[Heard[Any] | CaughtUp]:
         """The latest fact of every key, then `CaughtUp` once, then every new fact, for ever."""

@@ -61,13 +61,14 @@ def _history(retention: Retention) -> dict[str, Any]:
     }
 
 
-async def ensure(link: Link, retention: Retention) -> None:
-    """Create what is missing; leave what an operator has changed. Raises `BusUnavailable`, `ApiFault`."""
-    for wanted in (_state(retention), _history(retention)):
+async def ensure(link: Link, retention: Retention | None) -> None:
+    """Create what is missing, unless it is not for us to create it (no `retention`); leave what an operator
+    has changed. Raises `BusUnavailable`, `ApiFault`."""
+    for wanted in (_state(retention or Retention()), _history(retention or Retention())):
         try:
             await link.api(f"STREAM.INFO.{wanted['name']}", {})
         except ApiFault as fault:
-            if fault.code != _STREAM_NOT_FOUND:
+            if fault.code != _STREAM_NOT_FOUND or retention is None:
                 raise
             await _create(link, wanted)
 
@@ -80,14 +81,17 @@ async def _create(link: Link, wanted: dict[str, Any]) -> None:
             raise
 
 
-async def ensured(link: Link, retention: Retention, patience_seconds: float | None) -> None:
+async def ensured(link: Link, retention: Retention | None, patience_seconds: float | None) -> None:
     """Create what is missing, waiting for JetStream for ever or so long; then raises `BusUnavailable`."""
-    async with asyncio.timeout(patience_seconds):
-        while True:
-            try:
-                return await ensure(link, retention)
-            except (BusUnavailable, ApiFault) as error:
-                if patience_seconds is not None:
-                    raise BusUnavailable(f"JetStream does not answer: {error}") from error
-                _log.warning("JetStream does not answer yet", reason=str(error))
-            await asyncio.sleep(_RETRY_SECONDS)
+    last: Exception | None = None
+    try:
+        async with asyncio.timeout(patience_seconds):
+            while True:
+                try:
+                    return await ensure(link, retention)
+                except (BusUnavailable, ApiFault) as error:
+                    last = error
+                    _log.warning("JetStream does not answer yet", reason=str(error))
+                await asyncio.sleep(_RETRY_SECONDS)
+    except TimeoutError:
+        raise BusUnavailable(f"JetStream does not answer: {last or 'no answer in time'}") from last
