@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,13 @@ from examples.demo import Demo, Story, everything
 
 
 @pytest.fixture
-async def demo() -> AsyncIterator[Demo]:
-    with tempfile.TemporaryDirectory(prefix="sw-") as folder:  # short: a socket's path ends at 107 bytes
-        async with everything(Path(folder), Story()) as world:
-            yield world
+def short_folder() -> Iterator[Path]:
+    """A socket's path ends at 107 bytes."""
+    with tempfile.TemporaryDirectory(prefix="sw-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+async def demo(short_folder: Path) -> AsyncIterator[Demo]:
+    async with everything(short_folder, Story()) as world:
+        yield world

@@ -1,7 +1,8 @@
 """The door to OpenTelemetry: spans, and trace context carried in headers.
 
-Off (a no-op that still passes trace context on) unless `OTEL_EXPORTER_OTLP_ENDPOINT` is set; then
-spans go out over OTLP/HTTP, in batches, from a thread of their own.
+Off (a no-op that still passes trace context on) unless there is an endpoint; then spans go out over
+OTLP/HTTP, in batches, from a thread of their own. Whoever begins a trace decides by its id whether it is
+kept; everybody after does as they are told, so that a trace is whole or absent.
 """
 
 from __future__ import annotations
@@ -9,14 +10,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import Enum
+from urllib.parse import quote
 
-from opentelemetry import context, propagate, trace
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry import baggage, context, propagate, trace
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace import Span as SdkSpan
+from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 
 from slicewire.common.model import TraceParent
 
 Attribute = str | int | bool | Sequence[str]
 _EXPORT_EVERY_MILLISECONDS = 500
+_MOST_WAITING = 16_384
+"""Spans that may wait to be sent; more are dropped, so that a backend that is away costs no memory."""
+_CARRIED = "slicewire."
+_MOST_LINKS = 16
 _TRACER = trace.get_tracer("slicewire")
 _EXPORTING: list[TracerProvider] = []
 """At most one, and for good: that is how OpenTelemetry has it."""
@@ -48,6 +56,11 @@ class Span:
     def failed(self, reason: str) -> None:
         self._inner.set_status(trace.StatusCode.ERROR, reason)
 
+    @property
+    def is_kept(self) -> bool:
+        """False: nobody will ever see it, so nothing needs to be looked up for it."""
+        return self._inner.is_recording()
+
     def traceparent(self) -> TraceParent:
         """This span as one word; "" when nothing is traced."""
         if self._passing is not None:
@@ -56,9 +69,9 @@ class Span:
         propagate.inject(found, context=trace.set_span_in_context(self._inner, context.Context()))
         return TraceParent(found.get("traceparent", ""))
 
-    def end(self) -> None:
-        """For spans of `begin` only."""
-        self._inner.end()
+    def end(self, at: int | None = None) -> None:
+        """For spans of `begin` only. `at` is in nanoseconds since 1970; None: now."""
+        self._inner.end(end_time=at)
 
 
 def _is_off() -> bool:
@@ -70,44 +83,90 @@ def _is_inside_a_trace() -> bool:
     return bool(context.get_current()) and trace.get_current_span().get_span_context().is_valid
 
 
-def begin(name: str, parent: TraceParent, **attributes: Attribute) -> Span:
-    """A span that is not made current: for steps of many traces done at once. End it yourself."""
+def begin(
+    name: str,
+    parent: Mapping[str, str],
+    *,
+    since: int | None = None,
+    links: Sequence[Mapping[str, str]] = (),
+    **attributes: Attribute,
+) -> Span:
+    """A span that is not made current: for steps of many traces done at once. End it yourself.
+
+    `since` (nanoseconds since 1970) is for one that is known only now to be worth a span.
+    """
     if _is_off():
-        return Span(trace.INVALID_SPAN, parent)
+        return Span(trace.INVALID_SPAN, TraceParent(parent.get("traceparent", "")))
     return Span(
         _TRACER.start_span(
             name,
-            context=propagate.extract({"traceparent": parent}, context=context.Context()),
-            attributes={f"slicewire.{key}": value for key, value in attributes.items()},
+            context=_extracted(parent),
+            links=_links(links),
+            start_time=since,
+            attributes=_named(attributes),
         )
     )
 
 
-def _provider(part: str, instance: str, endpoint: str) -> TracerProvider:
+def _named(attributes: Mapping[str, Attribute]) -> dict[str, Attribute]:
+    return {f"slicewire.{key}": value for key, value in attributes.items()}
+
+
+def _extracted(headers: Mapping[str, str]) -> context.Context:
+    return propagate.extract(dict(headers), context=context.Context())
+
+
+def _links(headers: Sequence[Mapping[str, str]]) -> list[trace.Link]:
+    """Of a commit with hundreds of claims the first few say enough: all of them would be its square."""
+    contexts = (trace.get_current_span(_extracted(one)).get_span_context() for one in headers[:_MOST_LINKS])
+    return [trace.Link(found) for found in contexts if found.is_valid]
+
+
+class _Carried(SpanProcessor):
+    """What was said with `bearing`, on every span that comes of it."""
+
+    def on_start(self, span: SdkSpan, parent_context: context.Context | None = None) -> None:
+        for name, value in baggage.get_all(parent_context).items():
+            if name.startswith(_CARRIED):
+                span.set_attribute(name, str(value))
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """It has been said already."""
+
+
+def _provider(part: str, instance: str, endpoint: str, sample: float) -> TracerProvider:
     # Costs a start 30 ms and an agent 5 MB: only where spans go somewhere.
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
     from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
     from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
 
     provider = TracerProvider(
-        resource=Resource.create({"service.name": f"slicewire-{part}", "service.instance.id": instance})
+        resource=Resource.create({"service.name": f"slicewire-{part}", "service.instance.id": instance}),
+        sampler=ParentBased(TraceIdRatioBased(sample)),
     )
+    provider.add_span_processor(_Carried())
     exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces", timeout=2)
     provider.add_span_processor(
         BatchSpanProcessor(
-            exporter, schedule_delay_millis=_EXPORT_EVERY_MILLISECONDS, export_timeout_millis=2000
+            exporter,
+            max_queue_size=_MOST_WAITING,
+            schedule_delay_millis=_EXPORT_EVERY_MILLISECONDS,
+            export_timeout_millis=2000,
         )
     )
     return provider
 
 
 @contextmanager
-def exporting(part: str, instance: str, endpoint: str) -> Iterator[None]:
-    """Export spans to this OTLP endpoint while open; the rest is sent on the way out. "" exports nothing."""
+def exporting(part: str, instance: str, endpoint: str, sample: float = 1.0) -> Iterator[None]:
+    """Export spans to this OTLP endpoint while open; the rest is sent on the way out. "" exports nothing.
+
+    Of the traces that begin here, `sample` are kept: 0 none, 1 all.
+    """
     if not endpoint:
         yield
         return
-    provider = _provider(part, instance, endpoint)
+    provider = _provider(part, instance, endpoint, sample)
     trace.set_tracer_provider(provider)
     _EXPORTING.append(provider)
     try:
@@ -123,32 +182,58 @@ def span(
     kind: Kind = Kind.INTERNAL,
     parent: Mapping[str, str] | None = None,
     links: Sequence[Mapping[str, str]] = (),
+    since: int | None = None,
     **attributes: Attribute,
 ) -> Iterator[Span]:
     """A span under `parent` (headers with a `traceparent`), or under the current one when None.
 
     A parent without trace context starts a trace of its own. `links` are other contexts this work
-    also answers to.
+    also answers to. `since` (nanoseconds since 1970): it began before anybody knew whose it is.
     """
     if _is_off() and (parent is None or not ("traceparent" in parent or _is_inside_a_trace())):
         yield Span(trace.INVALID_SPAN, traceparent())
         return
-    given = None if parent is None else propagate.extract(dict(parent), context=context.Context())
-    linked = [trace.Link(found) for found in map(_span_context, links) if found.is_valid]
-    with _TRACER.start_as_current_span(
-        name,
-        context=given,
-        kind=kind.value,
-        links=linked,
-        attributes={f"slicewire.{key}": value for key, value in attributes.items()},
-    ) as inner:
+    given = None if parent is None else _extracted(parent)
+    with (
+        _within(given),
+        _TRACER.start_as_current_span(
+            name,
+            context=given,
+            kind=kind.value,
+            links=_links(links),
+            start_time=since,
+            attributes=_named(attributes),
+        ) as inner,
+    ):
         yield Span(inner)
 
 
-def _span_context(headers: Mapping[str, str]) -> trace.SpanContext:
-    return trace.get_current_span(
-        propagate.extract(dict(headers), context=context.Context())
-    ).get_span_context()
+@contextmanager
+def _within(given: context.Context | None) -> Iterator[None]:
+    """A span that is made current is current in what there was: what was said with `bearing` goes along."""
+    if given is None:
+        yield
+        return
+    token = context.attach(given)
+    try:
+        yield
+    finally:
+        context.detach(token)
+
+
+@contextmanager
+def no_span(_name: str, **_attributes: object) -> Iterator[Span]:
+    """In place of `span`, for what is not worth one."""
+    yield Span(trace.INVALID_SPAN, TraceParent(""))
+
+
+def bearing(headers: Mapping[str, str], **known: str) -> dict[str, str]:
+    """A context that says so much of itself on every span that comes of it, in whatever part.
+
+    `pod_uid=…` becomes the attribute `slicewire.pod_uid`. Travels as W3C baggage; "" says nothing.
+    """
+    said = ",".join(f"{_CARRIED}{name}={quote(value)}" for name, value in known.items() if value)
+    return {**headers, "baggage": said} if said else dict(headers)
 
 
 @contextmanager
@@ -157,11 +242,8 @@ def carried(headers: Mapping[str, str]) -> Iterator[None]:
     if not headers.get("traceparent") and not _is_inside_a_trace():
         yield
         return
-    token = context.attach(propagate.extract(dict(headers), context=context.Context()))
-    try:
+    with _within(_extracted(headers)):
         yield
-    finally:
-        context.detach(token)
 
 
 def headers() -> dict[str, str]:
