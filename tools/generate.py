@@ -6,7 +6,9 @@ import json
 import sys
 from pathlib import Path
 
+from generate_dashboard import dashboard
 from generate_grpc import generated as generated_grpc
+from generate_metrics import page as metrics_page
 
 from slicewire.common import asyncapi
 
@@ -20,6 +22,8 @@ def generated() -> dict[Path, bytes]:
     return {
         ROOT / "docs" / "asyncapi.json": f"{document}\n".encode(),
         ROOT / "docs" / "messages.md": asyncapi.page().encode(),
+        ROOT / "docs" / "metrics.md": metrics_page().encode(),
+        ROOT / "deploy/k8s/components/monitoring/dashboard.json": dashboard().encode(),
         **generated_grpc(),
     }
 

@@ -80,7 +80,7 @@ def test_a_name_that_is_like_none_is_refused_with_all_there_are() -> None:
         ("SLICEWIRE_HEALTH_PORT", "-1", "Expected `int` >= 0"),
         ("SLICEWIRE_HEALTH_PORT", "65536", "Expected `int` <= 65535"),
         ("SLICEWIRE_LOG_LEVEL", "LOUD", "debug|info|warning|error"),
-        ("SLICEWIRE_LOG_FORMAT", "xml", "there are json, text"),
+        ("SLICEWIRE_LOG_FORMAT", "xml", "there are auto, json, text"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named_with_its_variable(name: str, value: str, reason: str) -> None:

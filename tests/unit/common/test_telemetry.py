@@ -9,7 +9,6 @@ import sys
 import pytest
 
 from slicewire.common import telemetry
-from slicewire.common.model import TraceParent
 from tests import otlp
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -60,7 +59,7 @@ def test_a_context_that_is_no_context_counts_as_none(text: str) -> None:
 
 def test_a_span_of_its_own_has_its_parent_and_is_not_current() -> None:
     with telemetry.carried({}):
-        span = telemetry.begin("commit", TraceParent(CONTEXT["traceparent"]), claim_uid="u")
+        span = telemetry.begin("commit", CONTEXT, claim_uid="u")
         assert span.traceparent() == CONTEXT["traceparent"]
         assert telemetry.headers() == {}
         span.end()
@@ -90,7 +89,7 @@ with telemetry.exporting("allocator", "allocator-1", sys.argv[1] + "/"):
         outer.tell(claim_uid="u-1")
         with telemetry.span("decide", of="default/train"):
             told = telemetry.traceparent()
-    later = telemetry.begin("commit", told)
+    later = telemetry.begin("commit", {"traceparent": told})
     later.end()
     print(told, later.traceparent())
 """

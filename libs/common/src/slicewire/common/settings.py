@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_t
 import msgspec
 
 PREFIX = "SLICEWIRE_"
-PARTS = ("DISCOVERY", "ALLOCATOR", "NODE_PREP", "PUBLISHER")
+PARTS = ("DISCOVERY", "ALLOCATOR", "NODE_PREP", "PUBLISHER", "CLIENT")
 
 
 class BadSettings(ValueError):
@@ -26,16 +26,22 @@ class CommonSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     nats_url: str = "nats://127.0.0.1:4222"
     nats_credentials: str = ""
-    """Path of a NATS credentials file; empty connects without."""
+    """Path of a NATS credentials file, read again at every connection; empty connects without."""
+    nats_ca: str = ""
+    """Path of the certificates that sign the bus' own; then nothing is said without TLS."""
+    nats_replicas: Annotated[int, msgspec.Meta(ge=1, le=5)] = 1
+    """On how many servers of the bus each stream is kept, where this part makes it."""
     node_name: str = msgspec.field(default_factory=socket.gethostname)
     """The Kubernetes name of the node that node agents run on."""
     otlp_endpoint: str = ""
     """Where spans go (OTLP/HTTP); `OTEL_EXPORTER_OTLP_ENDPOINT` counts too. Empty: nowhere."""
+    trace_sample: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
+    """Of the traces that begin here, how many are kept: 0 none, 0.01 one in a hundred, 1 all."""
     log_level: Annotated[str, msgspec.Meta(pattern="^(?i:debug|info|warning|error)$")] = "INFO"
-    log_format: Literal["json", "text"] = "json"
-    """`json`, or `text` for people."""
+    log_format: Literal["auto", "json", "text"] = "auto"
+    """`json`, or `text` for people; `auto` is text on a terminal and JSON everywhere else."""
     health_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
-    """Port of /healthz and /readyz on all addresses; 0 serves none."""
+    """Port of /healthz, /readyz and /metrics on all addresses; 0 serves none."""
 
 
 S = TypeVar("S", bound=CommonSettings)

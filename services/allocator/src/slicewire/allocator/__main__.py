@@ -6,10 +6,11 @@ import argparse
 import gc
 import os
 
+from slicewire.allocator.metrics import PART
 from slicewire.allocator.service import Allocator
 from slicewire.allocator.settings import Settings
 from slicewire.common import health, logs, running, telemetry
-from slicewire.common.bus.nats import connected
+from slicewire.common.bus.joining import joined
 from slicewire.common.settings import described, from_environ
 
 _GARBAGE = (50_000, 20, 50)
@@ -21,12 +22,10 @@ async def serve() -> None:
     logs.start(settings.log_level, settings.log_format)
     readiness = health.Readiness()
     with (
-        telemetry.exporting("allocator", settings.instance, settings.otlp_endpoint),
-        health.serving(settings.health_port, readiness),
+        telemetry.exporting("allocator", settings.instance, settings.otlp_endpoint, settings.trace_sample),
+        health.serving(settings.health_port, readiness, PART),
     ):
-        async with connected(
-            settings.nats_url, name=settings.instance, credentials=settings.nats_credentials
-        ) as bus:
+        async with joined(settings, settings.instance) as bus:
             gc.disable()  # what is heard of a fleet stays: looking for garbage in it is most of a restart
             allocator = Allocator(bus, settings.untold_nodes, when_caught_up=_keep_what_was_heard)
             readiness.follows(allocator.is_ready)

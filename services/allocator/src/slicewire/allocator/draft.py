@@ -220,6 +220,7 @@ class Draft:
                 origin=origin,
                 confirmed=confirmed,
                 trace=known.trace if known else TraceParent(""),
+                pod_claim_name=claim.pod_claim_name,
             )
             self._put_ledger(key, ledgers.with_entry(self._ledger(key), entry), claim.uid)
 
@@ -236,7 +237,9 @@ class Draft:
     ) -> dict[PoolKey, tuple[DeviceRequestAllocationResult, ...]]:
         found: dict[PoolKey, list[DeviceRequestAllocationResult]] = defaultdict(list)
         for result in allocation.devices.results:
-            found[self._view.pool_key(result.driver, result.pool)].append(result)
+            key = self._view.pool_key(result.driver, result.pool)
+            if ledgers.can_be_told(key):
+                found[key].append(result)
         return {key: tuple(results) for key, results in found.items()}
 
     def _claim(self, uid: ClaimUID) -> ClaimObserved | None:

@@ -7,11 +7,20 @@ from collections.abc import Mapping
 
 import msgspec
 
-from slicewire.common.messages import ClaimRef, Conflict, LedgerEntry, LedgerWritten
+from slicewire.common.messages import LEDGERS, BadKey, ClaimRef, Conflict, LedgerEntry, LedgerWritten
 from slicewire.common.model import ClaimUID, DeviceID, DriverName, NodeName, TraceParent
 
 PoolKey = tuple[NodeName, DriverName]
 """What a ledger is about: the pool of one driver on one node."""
+
+
+def can_be_told(key: PoolKey) -> bool:
+    """Other drivers have pools with `/` in their names: of those no ledger is kept."""
+    try:
+        LEDGERS.subject(*key)
+    except BadKey:
+        return False
+    return True
 
 
 def empty(key: PoolKey) -> LedgerWritten:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from slicewire.allocator import admission, questions
+from slicewire.allocator import admission, metrics, questions
 from slicewire.allocator.deciding import Decider
 from slicewire.allocator.draft import Draft
 from slicewire.allocator.past import Pasts, Seen
@@ -71,7 +71,7 @@ class Allocator:
 
     async def run(self) -> None:
         """For ever. One loop failing stops the allocator: started again, it rebuilds itself."""
-        async with asyncio.TaskGroup() as loops:
+        async with metrics.shown(self._view), asyncio.TaskGroup() as loops:
             loops.create_task(self._hear())
             await self._caught_up.wait()
             loops.create_task(self._decider.run())
@@ -119,7 +119,10 @@ class Allocator:
         if self._view.sequence(CLAIMS, heard.key) < heard.sequence or not self._view.is_at_rest(uid):
             return False
         draft = Draft(self._view)
-        draft.settle(uid)
+        try:
+            draft.settle(uid)
+        except Exception:  # noqa: BLE001 - whoever decides it finds out, says so, and goes on
+            return False
         return not len(draft)
 
     async def _settle(self, delivery: Delivery[ClaimObserved]) -> None:
@@ -127,11 +130,15 @@ class Allocator:
         uid = ClaimUID(heard.key[0])
         await self._view.reach(CLAIMS, heard.key, heard.sequence)
         if not self._is_settled(heard):  # as is a claim that came over the bus with its answer
-            with telemetry.span("settle claim", kind=telemetry.Kind.CONSUMER, parent=heard.headers):
+            with telemetry.span(
+                "settle claim", kind=telemetry.Kind.CONSUMER, parent=heard.headers, claim_uid=uid
+            ):
                 try:
                     await self._decider.do([uid], _settling(uid))
                 except BusUnavailable:
                     return  # not ended: handed out again, to whoever is connected
+                except Exception as error:  # noqa: BLE001 - a claim that cannot be decided must not stop others
+                    _log.error("claim cannot be settled", claim_uid=uid, reason=repr(error))
         await _end(delivery)
 
     async def _reconsider(self) -> None:
@@ -161,9 +168,14 @@ class Allocator:
 
     async def _settle_all(self, uids: Sequence[ClaimUID]) -> tuple[ClaimUID, ...]:
         """Returns those that could not be, because the bus is away."""
-        settling = [self._decider.do([uid], _settling(uid)) for uid in uids]
+        settling = [self._settle_again(uid) for uid in uids]
         done = await asyncio.gather(*settling, return_exceptions=True)
         return tuple(uid for uid, each in zip(uids, done, strict=True) if isinstance(each, BusUnavailable))
+
+    async def _settle_again(self, uid: ClaimUID) -> None:
+        """What it is given after a wait belongs to the trace of its refusal."""
+        with telemetry.carried({"traceparent": self._view.waiting.get(uid, "")}):
+            await self._decider.do([uid], _settling(uid))
 
     async def _allocate(self, request: AllocateRequest) -> AllocateReply | Declined:
         def act(draft: Draft) -> AllocateReply | Declined:

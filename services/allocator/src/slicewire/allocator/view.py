@@ -42,6 +42,7 @@ from slicewire.common.model import (
     ResourcePool,
     ResourceSlice,
     ResourceSliceSpec,
+    TraceParent,
 )
 
 FOLLOWED: tuple[Channel[Any], ...] = (INVENTORY, NODES, CLASSES, TAINT_RULES, CLAIMS, LEDGERS, ANSWERS)
@@ -62,8 +63,8 @@ class View:
         self.snapshot: Snapshot = EMPTY
         self.claims: dict[ClaimUID, ClaimObserved] = {}
         self.answers: dict[ClaimUID, ClaimAnswered] = {}
-        self.waiting: dict[ClaimUID, None] = {}
-        """Claims that were refused and may fit after a change, oldest first."""
+        self.waiting: dict[ClaimUID, TraceParent] = {}
+        """Claims that were refused and may fit after a change, oldest first, and the trace of the refusal."""
         self.capacity_changes = 0
         """Counts what may let a waiting claim fit."""
         self.doubtful: dict[ClaimUID, None] = {}
@@ -94,6 +95,8 @@ class View:
             return
         self._sequences[place] = heard.sequence
         _HEAR[heard.channel.kind](self, heard.key, heard.fact)
+        if heard.channel.kind == ANSWERS.kind and (uid := ClaimUID(heard.key[0])) in self.waiting:
+            self.waiting[uid] = TraceParent(heard.headers.get("traceparent", ""))
         if self._is_awaited:
             self._changed.set()
             self._changed, self._is_awaited = asyncio.Event(), False
@@ -113,7 +116,8 @@ class View:
         if is_latest and self.snapshot is hoped.before:  # else worked out with what was heard meanwhile
             self.snapshot = hoped.after.with_packing(hoped.before.packing)
         for number, write in numbered:
-            self.hear(Heard(write.channel, write.key, write.fact, number, {}))
+            headers = {"traceparent": write.trace} if write.trace else {}
+            self.hear(Heard(write.channel, write.key, write.fact, number, headers))
 
     def next_change(self) -> asyncio.Event:
         """Set as soon as something more is heard than when this was called."""
@@ -143,6 +147,10 @@ class View:
 
     def allocation(self, node: NodeName) -> str:
         return self._allocation_by_node.get(node, self._untold_allocation)
+
+    @property
+    def ledgers(self) -> tuple[LedgerWritten, ...]:
+        return tuple(self._ledgers.values())
 
     def ledger(self, key: PoolKey) -> LedgerWritten:
         return self._ledgers.get(key) or empty(key)
@@ -227,7 +235,7 @@ class View:
             self.answers[uid] = fact
             self.doubtful |= {uid: None} if self.has_ended(uid) else {}
         if fact is not None and fact.refusal is not None:
-            self.waiting[uid] = None
+            self.waiting[uid] = TraceParent("")
         else:
             self.waiting.pop(uid, None)
 

@@ -7,6 +7,7 @@ docs/asyncapi.json is generated from these two.
 """
 
 from slicewire.common.messages.catalogue import (
+    ALIVE,
     ALLOCATE,
     ANSWERS,
     CAPACITY,
@@ -58,6 +59,8 @@ from slicewire.common.messages.facts import (
     Unreadable,
 )
 from slicewire.common.messages.requests import (
+    AliveReply,
+    AliveRequest,
     AllocateReply,
     AllocateRequest,
     CapacityReply,
@@ -75,6 +78,7 @@ from slicewire.common.messages.requests import (
 )
 
 __all__ = [
+    "ALIVE",
     "ALLOCATE",
     "ALLOCATION_LABEL",
     "ANSWERS",
@@ -101,6 +105,8 @@ __all__ = [
     "UNPREPARE",
     "VERSION",
     "WHATIF",
+    "AliveReply",
+    "AliveRequest",
     "AllocateReply",
     "AllocateRequest",
     "BadKey",

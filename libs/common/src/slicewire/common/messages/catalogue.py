@@ -15,6 +15,8 @@ from slicewire.common.messages.facts import (
     TaintRuleObserved,
 )
 from slicewire.common.messages.requests import (
+    AliveReply,
+    AliveRequest,
     AllocateReply,
     AllocateRequest,
     CapacityReply,
@@ -59,8 +61,9 @@ WHATIF = Endpoint("whatif", WhatIfRequest, WhatIfReply, "allocator")
 CAPACITY = Endpoint("capacity", CapacityRequest, CapacityReply, "allocator")
 PREPARE = Endpoint("prepare", PrepareRequest, PrepareReply, "node-prep", ("node",))
 UNPREPARE = Endpoint("unprepare", PrepareRequest, UnprepareReply, "node-prep", ("node",))
+ALIVE = Endpoint("alive", AliveRequest, AliveReply, "discovery", ("node", "driver"), is_traced=False)
 
-ENDPOINTS = (ALLOCATE, RELEASE, EXPLAIN, WHATIF, CAPACITY, PREPARE, UNPREPARE)
+ENDPOINTS = (ALLOCATE, RELEASE, EXPLAIN, WHATIF, CAPACITY, PREPARE, UNPREPARE, ALIVE)
 
 
 _STATE = f"{VERSION}.state."

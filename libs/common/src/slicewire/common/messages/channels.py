@@ -15,7 +15,7 @@ from slicewire.common.messages.facts import Fact
 from slicewire.common.model.struct import Object
 
 VERSION = "slicewire.v1"
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 """Of what facts say: the minor rises with every field that is added, the major with `VERSION` alone."""
 STATE_STREAM = "SLICEWIRE_STATE"
 HISTORY_STREAM = "SLICEWIRE_HISTORY"
@@ -24,6 +24,9 @@ F = TypeVar("F", bound=Fact)
 Q = TypeVar("Q", bound=Object)
 A = TypeVar("A", bound=Object)
 _TOKEN = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
+LONGEST_NAME = 253
+"""As Kubernetes has it: a server closes the connection of whoever sends a subject of some 4,000 characters."""
+_SHOWN = 60
 
 
 class BadKey(ValueError):
@@ -32,6 +35,11 @@ class BadKey(ValueError):
 
 def token(name: str) -> str:
     """A name as one subject token: `.` becomes `_`, which no Kubernetes name holds. Raises `BadKey`."""
+    if len(name) > LONGEST_NAME:
+        raise BadKey(
+            f"{name[:_SHOWN]!r}… cannot stand in a subject: it has {len(name)} characters,"
+            f" more than {LONGEST_NAME}"
+        )
     if not _TOKEN.fullmatch(name):
         raise BadKey(f"{name!r} cannot stand in a subject: letters, digits, '-' and single inner '.' only")
     return name.replace(".", "_")
@@ -84,6 +92,8 @@ class Endpoint(msgspec.Struct, Generic[Q, A], frozen=True):
     reply: type[A]
     server: str
     key_names: tuple[str, ...] = ()
+    is_traced: bool = True
+    """False for one that is asked all the time and changes nothing: it would bury what is worth a look."""
 
     def subject(self, *key: str) -> str:
         return ".".join((VERSION, "request", self.name, *map(token, key)))

@@ -58,7 +58,10 @@ class Unreadable(Object, frozen=True):
 
 
 class PoolObserved(Fact, frozen=True):
-    """The devices of one driver on one node, as they are now, and what could not be read."""
+    """The devices of one driver on one node, as they are now, and what could not be read.
+
+    `answers`: its author can be asked whether it is `alive`; one that never could is not missed.
+    """
 
     node: NodeName
     driver: DriverName
@@ -67,6 +70,7 @@ class PoolObserved(Fact, frozen=True):
     devices: tuple[Device, ...] = ()
     shared_counters: tuple[CounterSet, ...] = ()
     unreadable: tuple[Unreadable, ...] = ()
+    answers: bool = False
 
 
 class NodeObserved(Fact, frozen=True):
@@ -107,6 +111,7 @@ class LedgerEntry(Object, frozen=True):
 
     `confirmed`: Kubernetes has shown this allocation in the claim's status, so that its absence
     there from now on means that it was given back, not that it has yet to be written.
+    `pod_claim_name`: what the pod calls a claim that was made for it from a template.
     """
 
     claim: ClaimRef
@@ -115,6 +120,7 @@ class LedgerEntry(Object, frozen=True):
     origin: str = SLICEWIRE
     confirmed: bool = False
     trace: TraceParent = TraceParent("")
+    pod_claim_name: str = ""
 
 
 class Conflict(Object, frozen=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from slicewire.common.messages.facts import ClaimAnswered, ClaimPrepared, ClaimRef
-from slicewire.common.model import Change, NodeName, ResourceClaim
+from slicewire.common.model import Change, DriverName, NodeName, ResourceClaim
 from slicewire.common.model.census import ClassCapacity, PoolStatus
 from slicewire.common.model.struct import Object
 
@@ -112,3 +112,15 @@ class PrepareReply(Object, frozen=True):
 class UnprepareReply(Object, frozen=True):
     claim: ClaimRef
     error: str = ""
+
+
+class AliveRequest(Object, frozen=True):
+    """Is the agent of this pool there, and does it still look?"""
+
+
+class AliveReply(Object, frozen=True):
+    """It is: `generation` is what it told last. One that has not looked for too long declines."""
+
+    node: NodeName
+    driver: DriverName
+    generation: int

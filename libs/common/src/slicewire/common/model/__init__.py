@@ -10,6 +10,7 @@ from slicewire.common.model.allocatable import (
     NodeAllocatableResourceMapping,
 )
 from slicewire.common.model.claim import (
+    POD_CLAIM_NAME,
     AllocatedDeviceStatus,
     AllocationResult,
     CapacityRequirements,
@@ -91,6 +92,7 @@ from slicewire.common.model.taintrule import (
 __all__ = [
     "LISTED_DEVICES",
     "PACKING",
+    "POD_CLAIM_NAME",
     "AllocatedDeviceStatus",
     "AllocationResult",
     "BadQuantity",

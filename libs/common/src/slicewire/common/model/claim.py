@@ -158,6 +158,10 @@ class ResourceClaimStatus(Object, frozen=True):
     devices: tuple[AllocatedDeviceStatus, ...] = ()
 
 
+POD_CLAIM_NAME = "resource.kubernetes.io/pod-claim-name"
+"""The annotation in which Kubernetes keeps it."""
+
+
 class ResourceClaim(Object, frozen=True):
     API_VERSION: ClassVar[str] = "resource.k8s.io/v1"
     KIND: ClassVar[str] = "ResourceClaim"
@@ -174,6 +178,11 @@ class ResourceClaim(Object, frozen=True):
     def label(self) -> str:
         """`namespace/name`, as people and upstream's messages say it."""
         return f"{self.metadata.namespace}/{self.metadata.name}"
+
+    @property
+    def pod_claim_name(self) -> str:
+        """What its pod calls a claim that was made for it from a template; empty for any other."""
+        return self.metadata.annotations.get(POD_CLAIM_NAME, "")
 
 
 class ResourceClaimTemplateSpec(Object, frozen=True):
