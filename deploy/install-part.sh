@@ -15,18 +15,25 @@ trap 'rm -rf "$build"' EXIT
 "$python" -m venv "$build/builder"
 "$python" -m venv --without-pip "$target"
 pip() { "$build/builder/bin/pip" --disable-pip-version-check --no-input "$@"; }
-into() { pip --python "$target/bin/python" install -q --no-deps --no-compile "$@"; }
+wheel() { PATH="$build/builder/bin:$PATH" pip wheel -q --no-deps --no-build-isolation -w "$build/wheels" "$@"; }
+into() { pip --python "$target/bin/python" install -q --no-deps --no-compile --no-index --find-links "$build/wheels" "$@"; }
 
-into --require-hashes --only-binary :all: -r "$lock"
+pip install -q --no-deps --require-hashes --only-binary :all: -r "$here/deploy/locks/build.lock"
+# Nobody publishes a wheel of nkeys: it is built here, from the source that its hash names.
+wheel --require-hashes --only-binary :all: --no-binary nkeys -r "$lock"
+sed -n 's/^\([A-Za-z0-9].*[^ \\]\) *\\*$/\1/p' "$lock" > "$build/packages"
 if [ "$part" != nats ]; then
-    pip install -q --require-hashes -r "$here/deploy/locks/build.lock"
     for distribution in libs/common "services/$part"; do
-        mkdir -p "$build/$distribution" "$build/wheels"
+        mkdir -p "$build/$distribution"
         cp -r "$here/$distribution/pyproject.toml" "$here/$distribution/src" "$build/$distribution"
-        PATH="$build/builder/bin:$PATH" pip wheel -q --no-deps --no-build-isolation -w "$build/wheels" "$build/$distribution"
+        wheel "$build/$distribution"
     done
-    into --no-index "$build"/wheels/*.whl
+    printf '%s\n' slicewire-common "slicewire-$part" >> "$build/packages"
 fi
+into -r "$build/packages"
 # Compiled by content, not by time: a read-only environment starts as fast, and is the same bytes each time.
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-0} "$target/bin/python" -m compileall -q -j 0 --invalidation-mode unchecked-hash "$target/lib"
+# Better now than on the node: a base without libstdc++, or too old for a package, ends here.
+case $part in nats) program=nats-server ask=--version ;; *) program=slicewire-$part ask=--help ;; esac
+PYTHONDONTWRITEBYTECODE=1 "$target/bin/$program" $ask >/dev/null
 find "$target" -exec touch -h -d "@${SOURCE_DATE_EPOCH:-0}" {} +

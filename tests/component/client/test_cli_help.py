@@ -21,7 +21,10 @@ OPTIONS = {
     "simulate": ("files", "exit status"),
     "simulate-fault": ("NODE", "GPU", "FAULT", "xid=N", "recover", "--state", "--output"),
     "cel": ("expression", "--device", "--class", "exit status"),
+    "doctor": ("--node", "--bus", "--kubeconfig", "--output", "--nats-url"),
     "events": ("--new", "--kind", "--nats-url"),
+    "top": ("--once", "--interval", "--sort", "--only", "--node", "--most", "--output", "--nats-url"),
+    "trace": ("NAME", "--jaeger", "SLICEWIRE_CLIENT_JAEGER_URL", "--output", "--nats-url"),
     "up": (
         "--nodes",
         "--gpus",
@@ -31,6 +34,8 @@ OPTIONS = {
         "--kubeconfig",
         "--port",
         "--state",
+        "--otlp",
+        "--trace-sample",
     ),
 }
 

@@ -116,6 +116,12 @@ def test_the_same_name_on_another_node_is_another_device() -> None:
     assert list(found.items()) == [("a/gpu-0", "free"), ("b/gpu-0", "default/train")]
 
 
+def test_what_a_silent_agent_told_says_so() -> None:
+    told = (pool("a", a_gpu(0), a_gpu(1)), pool("b", a_gpu(0)), ledger("a", (a_claim(), "gpu-1")))
+    rows = tables.device_rows(told, {(NodeName("a"), DRIVER)})
+    assert [row.state for row in rows] == ["agent silent", "default/train, agent silent", "free"]
+
+
 def test_what_could_not_be_read_is_a_row_too() -> None:
     gap = Unreadable(what="gpu-9", reason="GPU is lost")
     assert states(pool("n", unreadable=(gap,))) == {"n/gpu-9": "unreadable: GPU is lost"}

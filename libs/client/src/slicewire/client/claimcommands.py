@@ -10,6 +10,7 @@ import typer
 from slicewire.client import console, documents, library, tables
 from slicewire.client.command import As, Url, read, run
 from slicewire.client.library import Client, SaidNo
+from slicewire.common import telemetry
 from slicewire.common.messages import (
     ANSWERS,
     CLAIMS,
@@ -44,8 +45,9 @@ async def _claim(given: documents.Documents, url: str, prepare: bool, output: st
         for device_class in given.classes:
             await client.define(device_class)
             console.complain(f"class {device_class.metadata.name} is known")
-        answers = await _answers(client, groups)
-        prepared = await _prepare(client, answers) if prepare else []
+        with telemetry.span("slicewire claim"):
+            answers = await _answers(client, groups)
+            prepared = await _prepare(client, answers) if prepare else []
         _show_answers(answers, prepared, output)
     if any(answer.refusal for answer in answers) or any(done.error for done in prepared):
         raise typer.Exit(1)

@@ -8,10 +8,14 @@ import typer
 
 from slicewire.client import (
     claimcommands,
+    credentialscommand,
+    doctor,
     factcommands,
     faultcommand,
     questioncommands,
     taintcommands,
+    top,
+    tracecommand,
     upcommand,
 )
 from slicewire.client.command import stop
@@ -35,6 +39,9 @@ for _command in (
     taintcommands.taint,
     taintcommands.untaint,
     factcommands.events,
+    tracecommand.trace,
+    doctor.doctor,
+    top.top,
 ):
     app.command()(_command)
 
@@ -56,6 +63,7 @@ _HANDED_OVER = {
 def main() -> None:
     app.command(name="up")(upcommand.up)
     app.command(name="simulate-fault")(faultcommand.simulate_fault)
+    app.add_typer(credentialscommand.app, name="credentials")
     for name, text in _HANDED_OVER.items():
         settings = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
         app.command(name=name, help=text, context_settings=settings)(_hand_over)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Coroutine
+from contextlib import AbstractContextManager, closing
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -13,8 +15,12 @@ import typer
 
 from slicewire.client import console, documents, tables
 from slicewire.client.library import SaidNo
+from slicewire.common import telemetry
 from slicewire.common.bus.port import BusTooOld, BusUnavailable
 from slicewire.common.messages import BadKey, Moment
+from slicewire.common.settings import BadSettings, CommonSettings, from_environ
+
+_TRACING = ("SLICEWIRE_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT", "SLICEWIRE_TRACE_SAMPLE")
 
 
 class Output(StrEnum):
@@ -66,8 +72,9 @@ def read(filename: Path) -> documents.Documents:
 def run(work: Coroutine[Any, Any, None]) -> None:
     """Run a command; what went wrong is one line and the next step, not a traceback."""
     try:
-        asyncio.run(work)
-    except (SaidNo, BusTooOld, BadKey, documents.BadDocument) as error:
+        with closing(work), _exporting():
+            asyncio.run(work)
+    except (SaidNo, BusTooOld, BadKey, BadSettings, documents.BadDocument) as error:
         stop(str(error), 1)
     except BusUnavailable as error:
         stop(f"{error}\nStart one with `slicewire up`, or name one with --nats-url.", 1)
@@ -75,6 +82,16 @@ def run(work: Coroutine[Any, Any, None]) -> None:
         raise typer.Exit(130) from None
     except BrokenPipeError:
         sys.stderr.close()
+
+
+def _exporting() -> AbstractContextManager[None]:
+    """A command's own spans go where those of the parts go, when it is told where that is."""
+    given = {name: os.environ[name] for name in _TRACING if name in os.environ}
+    try:
+        settings = from_environ(CommonSettings, "CLIENT", given)
+    except BadSettings as error:
+        stop(str(error), 2)
+    return telemetry.exporting("client", settings.node_name, settings.otlp_endpoint, settings.trace_sample)
 
 
 def stop(reason: str, status: int) -> NoReturn:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -29,6 +29,19 @@ def is_json(output: str) -> bool:
 
 def say(text: str) -> None:
     _out.print(Text(text), soft_wrap=True)
+
+
+def show(drawn: RenderableType) -> None:
+    _out.print(drawn)
+
+
+def terminal() -> Console:
+    """For a command that draws on it for as long as it runs."""
+    return _out
+
+
+def height() -> int:
+    return _out.height
 
 
 def complain(text: str) -> None:
@@ -54,6 +67,19 @@ def rows(found: Sequence[msgspec.Struct], output: str, nothing: str) -> None:
         table.add_column(name.replace("_", " ").upper(), overflow="fold")
     for row in found:
         table.add_row(*(_cell(getattr(row, name)) for name in names))
+    _out.print(table)
+
+
+def branches(found: Iterable[tuple[int, str, Sequence[str], bool]]) -> None:
+    """A tree with columns: depth and name, when it began and how long it took in ms, where, what was said,
+    and whether it failed."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("STEP", no_wrap=True)
+    for name, justify in (("AT MS", "right"), ("TOOK MS", "right"), ("PART", "left"), ("", "left")):
+        table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    for depth, name, columns, failed in found:
+        style = _COLOURS["failed"] if failed else ""
+        table.add_row(Text("  " * depth + name, style=style), *(Text(each, style=style) for each in columns))
     _out.print(table)
 
 

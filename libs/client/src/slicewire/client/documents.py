@@ -16,6 +16,7 @@ import msgspec
 import yaml
 
 from slicewire.common.model import (
+    POD_CLAIM_NAME,
     DeviceClass,
     DeviceTaintRule,
     ObjectMeta,
@@ -93,6 +94,8 @@ def read(text: str, source: str) -> Documents:
 
 # PyYAML's own constructors let all of these through: month 13, `!!int x`, `!!bool x`, `!!timestamp x`, depth.
 _NOT_YAML = (yaml.YAMLError, ValueError, KeyError, AttributeError, RecursionError)
+_MOST_VALUES = 100_000
+"""Aliases (`*name`) let a page of text stand for more values than there is memory for."""
 _BOOKKEEPING = ("managedFields", "selfLink", "deletionGracePeriodSeconds")
 _CLUSTER_WIDE = ("DeviceClass", "DeviceTaintRule")
 _KINDS: dict[str, type[Object]] = {
@@ -101,6 +104,19 @@ _KINDS: dict[str, type[Object]] = {
     "ResourceClaim": ResourceClaim,
     "ResourceClaimTemplate": ResourceClaimTemplate,
 }
+
+
+def _refuse_a_bomb(document: Any) -> None:
+    """Counts what is there once every alias is written out, and stops early."""
+    left, waiting = _MOST_VALUES, [document]
+    while waiting and left >= 0:
+        value = waiting.pop()
+        inner = (*value.keys(), *value.values()) if isinstance(value, dict) else value
+        if isinstance(inner, list | tuple | set):
+            left -= len(inner)
+            waiting += [item for item in inner if isinstance(item, dict | list | tuple | set)]
+    if left < 0:
+        raise wire.Malformed(f"with its aliases written out it has more than {_MOST_VALUES} values")
 
 
 def _items(document: Any, where: str) -> Iterator[tuple[str, Any]]:
@@ -123,6 +139,7 @@ def _read_one(document: Any, where: str) -> tuple[str, Any]:
         meta = document.get("metadata")
         return "", f"{kind}/{meta.get('name', '') if isinstance(meta, Mapping) else ''}"
     try:
+        _refuse_a_bomb(document)
         plain = _as_json(document)
         if kind == "Pod":
             return kind, _in_namespace(wire.convert(plain, Pod))
@@ -218,7 +235,7 @@ def _from_template(pod: Pod, entry: PodClaim, templates: Sequence[ResourceClaimT
                 name=f"{pod.metadata.name}-{entry.name}",
                 namespace=namespace,
                 labels=inner.labels,
-                annotations={**inner.annotations, "resource.kubernetes.io/pod-claim-name": entry.name},
+                annotations={**inner.annotations, POD_CLAIM_NAME: entry.name},
             )
             return ResourceClaim(metadata=meta, spec=template.spec.spec)
     raise BadDocument(

@@ -1,4 +1,4 @@
-"""`slicewire inventory` and `events`: what is told, as it is told. Asks no service."""
+"""`slicewire inventory` and `events`: what is told, as it is told, and whether its agents are still there."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def inventory(
     at: At = None,
     output: As = None,
 ) -> None:
-    """Every device there is, and who holds it."""
+    """Every device there is, and who holds it; of an agent that does not answer, that it is silent."""
     if watch and at is not None:
         stop("give --watch or --at, not both: what was does not change", 2)
     if at is None:
@@ -37,14 +37,17 @@ async def _inventory_at(url: str, at: int, output: str) -> None:
 async def _inventory(url: str, watch: bool, output: str) -> None:
     async with library.connect(url) as client:
         facts: dict[Any, Any] = {}
+        silent: frozenset[Any] = frozenset()
         caught_up = False
         async for heard in client.facts(INVENTORY, LEDGERS):
             if isinstance(heard, CaughtUp):
                 caught_up = True
+                silent = await client.silent(library.latest(list(facts.values()), INVENTORY))
             else:
                 facts[heard.channel.kind, heard.key] = heard
+                silent -= {heard.key} if heard.channel.kind == INVENTORY.kind else set()
             if caught_up:
-                rows = tables.device_rows(list(facts.values()))
+                rows = tables.device_rows(list(facts.values()), silent)
                 console.rows(
                     rows, output, "No node has told its devices yet: is slicewire-discovery running?"
                 )

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from slicewire.client import silence
 from slicewire.client.documents import with_uid
 from slicewire.client.listening import Gone, listen
 from slicewire.common import telemetry
@@ -119,8 +120,9 @@ class Client:
 
         Asked again with the same names, the answers are the same.
         """
-        with telemetry.span("claim", claims=[claim.label for claim in claims]):
+        with telemetry.span("claim", claims=[claim.label for claim in claims]) as span:
             named = [await self._under_known_uid(claim) for claim in claims]
+            span.tell(claim_uid=",".join(claim.uid for claim in named))
             reply = await self._bus.ask(ALLOCATE, AllocateRequest(claims=tuple(named)))
             return _said(reply).answers
 
@@ -198,6 +200,10 @@ class Client:
             yield pool
         yield CaughtUp(event)
 
+    async def silent(self, pools: Iterable[PoolObserved]) -> frozenset[silence.Place]:
+        """Node and driver of those whose agent does not answer. It is asked now; nothing is kept of it."""
+        return await silence.silent(self._bus, pools)
+
     def claims(self) -> AsyncIterator[ClaimObserved | Gone[ClaimObserved] | CaughtUp]:
         """Every claim as it was asked, now and as they come and go."""
         return listen(self._bus, CLAIMS)
@@ -238,6 +244,15 @@ class Client:
             if not isinstance(heard, CaughtUp):
                 yield heard
 
+    async def history(self, *channels: Channel[Any]) -> tuple[Heard[Any], ...]:
+        """Every fact of these keys that the history still has, oldest first; a key that ended has None."""
+        found = []
+        async for heard in self._bus.replay(0, *channels):
+            if isinstance(heard, CaughtUp):
+                break
+            found.append(heard)
+        return tuple(found)
+
     async def now(self, *channels: Channel[Any]) -> tuple[Heard[Any], ...]:
         """The latest fact of every key, as of now; keys with nothing under them are left out."""
         found = []
@@ -264,11 +279,16 @@ def _said(reply: A | Declined) -> A:
 
 @asynccontextmanager
 async def connect(
-    url: str = "", *, credentials: str = "", patience_seconds: float = 3.0
+    url: str = "", *, credentials: str = "", authority: str = "", patience_seconds: float = 3.0
 ) -> AsyncIterator[Client]:
-    """Raises `BusUnavailable` when no server answers in time."""
+    """Without them, `SLICEWIRE_NATS_CREDENTIALS` and `SLICEWIRE_NATS_CA` name the files. Raises
+    `BusUnavailable` when no server answers in time, `BadSettings` for files that cannot be used."""
     async with connected(
-        url or default_url(), name="client", credentials=credentials, patience_seconds=patience_seconds
+        url or default_url(),
+        name="client",
+        credentials=credentials or os.environ.get("SLICEWIRE_NATS_CREDENTIALS", ""),
+        authority=authority or os.environ.get("SLICEWIRE_NATS_CA", ""),
+        patience_seconds=patience_seconds,
     ) as bus:
         yield Client(bus)
 

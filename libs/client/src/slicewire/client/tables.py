@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from slicewire.client.library import latest
+from slicewire.client.silence import Place
 from slicewire.common.bus.port import Heard
 from slicewire.common.messages import (
     ANSWERS,
@@ -33,7 +34,7 @@ class DeviceRow(msgspec.Struct, frozen=True, kw_only=True):
     pcie_root: str
     numa: str
     state: str
-    """`free`, `unreadable: …`, a taint, or the claims that hold it."""
+    """`free`, `unreadable: …`, a taint, the claims that hold it, or that its agent is silent."""
 
 
 class ClaimRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +47,10 @@ class ClaimRow(msgspec.Struct, frozen=True, kw_only=True):
     note: str
 
 
-def device_rows(heard: Sequence[Heard[Any]]) -> tuple[DeviceRow, ...]:
+def device_rows(
+    heard: Sequence[Heard[Any]], silent: Collection[Place] = frozenset()
+) -> tuple[DeviceRow, ...]:
+    """`silent`: the pools whose agents do not answer. What is said of their devices may be old."""
     holders: dict[DeviceID, list[str]] = {}
     for ledger in latest(heard, LEDGERS):
         for entry in ledger.entries:
@@ -56,7 +60,8 @@ def device_rows(heard: Sequence[Heard[Any]]) -> tuple[DeviceRow, ...]:
     for pool in latest(heard, INVENTORY):
         for device in pool.devices:
             held = holders.get(DeviceID(pool.driver, pool.pool, device.name), [])
-            rows.append(_device_row(pool.node, device, held))
+            old = ("agent silent",) if (pool.node, pool.driver) in silent else ()
+            rows.append(_device_row(pool.node, device, (*held, *old)))
         rows += [
             DeviceRow(node=pool.node, device=gap.what, state=f"unreadable: {gap.reason}", **_NOTHING)
             for gap in pool.unreadable

@@ -42,6 +42,19 @@ def up(
     port: Annotated[
         int, typer.Option(min=1, max=65535, help="Port of the bus; another is taken if it is in use.")
     ] = 4222,
+    otlp: Annotated[
+        str,
+        typer.Option(help="Where spans go, such as http://127.0.0.1:4318.", envvar="SLICEWIRE_OTLP_ENDPOINT"),
+    ] = "",
+    trace_sample: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=1,
+            help="How many traces are kept: 0.01 is one in a hundred.",
+            envvar="SLICEWIRE_TRACE_SAMPLE",
+        ),
+    ] = 1.0,
     state: Annotated[
         Path | None, typer.Option(help="Folder for streams, logs and simulated nodes.", show_default=False)
     ] = None,
@@ -57,6 +70,8 @@ def up(
         allocators=allocators,
         kubeconfig=kubeconfig,
         kubelet=kubeconfig is not None and real,
+        otlp_endpoint=otlp,
+        trace_sample=trace_sample,
         port=port if _is_free(port) else -1,
     )
     try:

@@ -41,6 +41,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     kubelet: bool = False
     """Serve the kubelet's sockets too, under `node_folder(node)`."""
     otlp_endpoint: str = ""
+    trace_sample: float = 1.0
     port: int = -1
 
     @property
@@ -71,7 +72,11 @@ def shards(nodes: tuple[str, ...], most: int = MOST_TOGETHER) -> tuple[tuple[str
 
 def commands(plan: Plan, nats_url: str) -> tuple[Command, ...]:
     """Every process but the broker."""
-    common = {"SLICEWIRE_NATS_URL": nats_url, "SLICEWIRE_LOG_FORMAT": "text"}
+    common = {
+        "SLICEWIRE_NATS_URL": nats_url,
+        "SLICEWIRE_LOG_FORMAT": "text",
+        "SLICEWIRE_TRACE_SAMPLE": str(plan.trace_sample),
+    }
     if plan.otlp_endpoint:  # else OTEL_EXPORTER_OTLP_ENDPOINT, which the processes inherit, counts
         common["SLICEWIRE_OTLP_ENDPOINT"] = plan.otlp_endpoint
     found = [

@@ -1,0 +1,1 @@
+"""What comes from outside is never trusted: bombs, forged names, planted files, and what must go on."""
