@@ -56,8 +56,12 @@ soak: setup ## users and faults for DURATION seconds from a SEED, then every rul
 	@$(BIN)/python -m tests.soak.run --seed $(or $(SEED),1) --duration $(or $(DURATION),60)
 
 .PHONY: fault-matrix
-fault-matrix: setup ## node-prep killed (kill -9) before and after every step of every kind, one table: make fault-matrix KIND=MIG
+fault-matrix: setup ## node-prep killed (kill -9) at every step and disk operation of every kind, one table: make fault-matrix KIND=MIG
 	@$(BIN)/python -m tests.faults.matrix $(KIND)
+
+.PHONY: fault-matrix-command
+fault-matrix-command: setup ## the same for the real command, with a real bus and kubelet sockets, at chosen moments
+	@$(BIN)/python -m tests.faults.command $(KIND)
 
 .PHONY: cluster
 cluster: setup ## a real Kubernetes 1.36 on this machine: no container engine, root, Go for the first time

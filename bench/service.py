@@ -278,18 +278,18 @@ async def restarts(server: brokers.Broker, what: str) -> list[Row]:
 
 async def measured() -> list[Row]:
     what = f"{NODES} nodes x {fleet.GPUS}"
-    async with _bus() as (server, bus):
+    async with empty_bus() as (server, bus):
         await tell_fleet(bus)
         rows = await restarts(server, what)
         rows += await answers(server)
-    async with _bus() as (server, bus):
+    async with empty_bus() as (server, bus):
         await tell_fleet(bus)
         await tell_ledgers(bus)
         return rows + await restarts(server, f"{what}, 90 % given away")
 
 
 @asynccontextmanager
-async def _bus() -> AsyncIterator[tuple[brokers.Broker, NatsBus]]:
+async def empty_bus() -> AsyncIterator[tuple[brokers.Broker, NatsBus]]:
     """A nats-server with nothing on its disk yet."""
     with tempfile.TemporaryDirectory(prefix="slicewire-bench-") as folder:
         async with (

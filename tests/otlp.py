@@ -12,6 +12,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
 
 class ReceivedSpan(msgspec.Struct, frozen=True):
@@ -24,6 +25,8 @@ class ReceivedSpan(msgspec.Struct, frozen=True):
     begun_nanoseconds: int
     ended_nanoseconds: int
     attributes: dict[str, str]
+    links: tuple[str, ...] = ()
+    """Ids of the traces it is linked to."""
 
     @property
     def milliseconds(self) -> float:
@@ -77,8 +80,15 @@ def _spans(message: ExportTraceServiceRequest) -> Iterator[ReceivedSpan]:
                     parent_id=span.parent_span_id.hex(),
                     begun_nanoseconds=span.start_time_unix_nano,
                     ended_nanoseconds=span.end_time_unix_nano,
-                    attributes={item.key: item.value.string_value for item in span.attributes},
+                    attributes={item.key: _text(item.value) for item in span.attributes},
+                    links=tuple(link.trace_id.hex() for link in span.links),
                 )
+
+
+def _text(value: AnyValue) -> str:
+    """Several as one text, with spaces between."""
+    each = value.array_value.values if value.HasField("array_value") else (value,)
+    return " ".join(one.string_value for one in each)
 
 
 @asynccontextmanager

@@ -1,6 +1,9 @@
 """Devices by node, class of health, and use, for Prometheus: http://127.0.0.1:9464/metrics
 
 python examples/subscribers/capacity_exporter.py [PORT]     (beside a running `slicewire up`)
+
+`SLICEWIRE_NATS_URL` names another bus; `SLICEWIRE_NATS_CREDENTIALS` and `SLICEWIRE_NATS_CA` the files of a
+reader, where it is secured.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
     python examples/subscribers/with_client.py          (beside a running `slicewire up`)
 
-`SLICEWIRE_NATS_URL` says where the bus is, where it is not the one of `slicewire up`.
+`SLICEWIRE_NATS_URL` says where the bus is, where it is not the one of `slicewire up`;
+`SLICEWIRE_NATS_CREDENTIALS` and `SLICEWIRE_NATS_CA` name the files of a reader, where it is secured.
 """
 
 from __future__ import annotations

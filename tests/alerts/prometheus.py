@@ -18,6 +18,7 @@ SECONDS = 25.0
 _LOOK_AGAIN_SECONDS = 0.1
 _PATIENCE = {
     "SlicewireFollowerLags": ("> 30", "> 4"),
+    "SlicewireDiscoveryStuck": ("> 600", "> 3"),
     "SlicewirePreparationFails": ("> 2", "> 0.5"),
     "SlicewireWatchInterrupted": ("> 5", "> 0.5"),
 }

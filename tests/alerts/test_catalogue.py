@@ -104,3 +104,9 @@ def test_prometheus_can_read_every_expression_of_the_dashboard(tmp_path: Path) -
     file = tmp_path / "dashboard.yaml"
     file.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}))
     assert f"{len(rules)} rules found" in promtool("check", "rules", str(file))
+
+
+def test_every_alert_is_fired_by_a_real_part_too() -> None:
+    sources = "".join(path.read_text() for path in sorted(Path(__file__).parent.glob("test_fired*.py")))
+    calls = re.findall(r"until_firing\(([^)]*)\)", sources)
+    assert {name for call in calls for name in re.findall(r"Slicewire\w+", call)} == set(alert_names())

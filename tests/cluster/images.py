@@ -36,13 +36,13 @@ def archives(busybox: Path, folder: Path) -> tuple[Path, ...]:
     layer.write_bytes(_layer(busybox.read_bytes()))
     entries = {BUSYBOX: ["/bin/sh"], PAUSE: ["/bin/sleep", "2147483647"]}
     return tuple(
-        archive(name, {"Entrypoint": entry, "Env": ["PATH=/bin"]}, (layer,), folder)
+        archive((name,), {"Entrypoint": entry, "Env": ["PATH=/bin"]}, (layer,), folder)
         for name, entry in entries.items()
     )
 
 
-def archive(name: str, config: dict[str, Any], layers: tuple[Path, ...], folder: Path) -> Path:
-    """Of layers, the lowest first. The same layers and configuration are the same bytes."""
+def archive(names: tuple[str, ...], config: dict[str, Any], layers: tuple[Path, ...], folder: Path) -> Path:
+    """Of layers, the lowest first; one image, by each of its names."""
     digests = [digest(layer) for layer in layers]
     described = {
         "architecture": "amd64",
@@ -52,13 +52,13 @@ def archive(name: str, config: dict[str, Any], layers: tuple[Path, ...], folder:
     }
     content = json.dumps(described).encode()
     image = f"{hashlib.sha256(content).hexdigest()}.json"
-    names = [f"{each.removeprefix('sha256:')}/layer.tar" for each in digests]
-    manifest = json.dumps([{"Config": image, "RepoTags": [name], "Layers": names}]).encode()
-    path = folder / f"{name.rpartition('/')[2].replace(':', '-')}.tar"
+    files = [f"{each.removeprefix('sha256:')}/layer.tar" for each in digests]
+    manifest = json.dumps([{"Config": image, "RepoTags": list(names), "Layers": files}]).encode()
+    path = folder / f"{names[0].rpartition('/')[2].replace(':', '-')}.tar"
     with tarfile.open(path, mode="w") as tar:
         for file, held in ((image, content), ("manifest.json", manifest)):
             _add(tar, file, held)
-        for file, layer in zip(names, layers, strict=True):
+        for file, layer in zip(files, layers, strict=True):
             info = tarfile.TarInfo(file)
             info.size = layer.stat().st_size
             with layer.open("rb") as opened:

@@ -6,6 +6,7 @@ nobody's rival; while a test lasts, links lead from the one place to the other.
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.cluster import network, node
-from tests.cluster.kubectl import SECONDS, Kubectl
+from tests.cluster.kubectl import EXAMPLES, SECONDS, Kubectl
 from tests.cluster.partimages import PARTS, ROOT, Kitchen
 from tests.cluster.places import Cache, CannotRun, Home
 
@@ -37,23 +38,35 @@ def ready(cache: Cache, home: Home) -> Iterator[None]:
     for part in PARTS:
         kitchen.layer(part)
     with ExitStack() as stack:
+        stack.enter_context(_alone())
         stack.enter_context(_folders(home))
         stack.enter_context(network.services(cache, home))
         for part in PARTS:
-            for tag in (VERSION, NEXT):
-                archive = kitchen.image(part, tag, home.root)
-                node.import_image(cache, home, archive)
-                archive.unlink()
+            archive = kitchen.image(part, (VERSION, NEXT), home.root)
+            node.import_image(cache, home, archive)
+            archive.unlink()
         yield
 
 
 def await_rolled_out(kubectl: Kubectl) -> None:
-    """Until every part is what it was last told to be, and ready. What is said of the pods is in the failure."""
+    """Until every part is what it was last told to be, and ready. What is said of pods is in the failure."""
     for where in PARTS_OF.values():
         namespace, workload = where.split()
         of = ("-n", namespace)
         done = kubectl.tried("rollout", "status", *of, workload, f"--timeout={SECONDS}s")
         assert done.returncode == 0, f"{done.stderr}{kubectl('describe', 'pods', *of)}"
+
+
+def removed(kubectl: Kubectl) -> None:
+    """No trace of Slicewire, be it of this overlay or of the accounts of another test; no class, no slice."""
+    kubectl("delete", "pods,resourceclaims,resourceclaimtemplates", "--all", "--timeout=60s")
+    kubectl("delete", "-k", KIND, "--ignore-not-found")
+    kubectl("delete", "deviceclasses,resourceslices", "--all")
+
+
+def classes_of_the_examples(kubectl: Kubectl) -> None:
+    """What the tests beside these count on."""
+    kubectl("apply", "-f", str(EXAMPLES / "deviceclasses.yaml"))
 
 
 def pods(kubectl: Kubectl) -> list[dict[str, Any]]:
@@ -72,6 +85,14 @@ def upgrade(folder: Path) -> Path:
         "      value: {name: SLICEWIRE_LOG_FORMAT, value: text}\n"
     )
     return folder
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """The links are the machine's, whatever clusters it has: one installation at a time."""
+    with Path("/run/lock/slicewire-install.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @contextmanager

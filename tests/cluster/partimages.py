@@ -40,6 +40,8 @@ _DOCKERFILE = (ROOT / "deploy/Dockerfile").read_text()
 _INSTALL = "deploy/install-part.sh"
 _TARGET = "opt/slicewire"
 _UNSHIPPED = ("usr/share/doc", "usr/share/man", "usr/share/locale")
+_KEPT = 3
+"""Layers of a part: sources change, and disks are finite."""
 _PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
 
 
@@ -49,10 +51,10 @@ class Kitchen:
     def __init__(self, cache: Cache) -> None:
         self.folder = cache.root.parent / "images"
 
-    def image(self, part: str, tag: str, into: Path) -> Path:
+    def image(self, part: str, tags: tuple[str, ...], into: Path) -> Path:
         """An archive to import. Raises `CannotRun`."""
         layers = (self.base().with_suffix(".tar"), self.layer(part))
-        return archive(f"slicewire/{part}:{tag}", _config(), layers, into)
+        return archive(tuple(f"slicewire/{part}:{tag}" for tag in tags), _config(), layers, into)
 
     def base(self) -> Path:
         """The root file system; its layer is beside it."""
@@ -74,33 +76,41 @@ class Kitchen:
             with tempfile.TemporaryDirectory(dir=self.folder, prefix=f"{part}-") as made:
                 self.cook(part, sources, Path(made))
                 _pack(Path(made), _TARGET, path)
+            kept = sorted(self.folder.glob(f"{part}-*.tar"), key=lambda each: each.stat().st_mtime)
+            for old in kept[:-_KEPT]:
+                old.unlink(missing_ok=True)
         return path
 
     def cook(self, part: str, sources: Path, stage: Path) -> None:
         """The first stage of the recipe: a base with the part installed. Raises `CannotRun`."""
+        self.stage(part, sources, stage)
+        command = entered(stage, f"/source/{_INSTALL} {part} /{_TARGET}")
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise CannotRun(f"the image of {part} cannot be made: {done.stderr.strip()[-2000:]}")
+
+    def stage(self, part: str, sources: Path, stage: Path) -> None:
+        """A base with what the part is made of in `/source`, and a way to the package index."""
         shutil.copytree(self.base(), stage, symlinks=True, dirs_exist_ok=True)
         for file in _files(part, sources):
             into = stage / "source" / file.relative_to(sources)
             into.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(file, into)
-        environ = {"PATH": _PATH, "HOME": "/root", "SOURCE_DATE_EPOCH": "0", **_ways_out(stage)}
-        script = (
-            'mount --rbind /dev "$0/dev" && mount -t proc proc "$0/proc" && cd "$0" && '
-            f'exec chroot . /bin/sh -c "cd /source && {_INSTALL} $1 /{_TARGET}"'
-        )
-        command = ["unshare", "--mount", "/bin/sh", "-c", script, str(stage), part]
-        done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise CannotRun(f"the image of {part} cannot be made: {done.stderr.strip()[-2000:]}")
+        trusted = stage / "etc/ssl/certs/ca-certificates.crt"  # where Debian's pip looks
+        trusted.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(os.environ.get("PIP_CERT", "/etc/ssl/certs/ca-certificates.crt"), trusted)
+        shutil.copy("/etc/resolv.conf", stage / "etc/resolv.conf")
 
 
-def _ways_out(stage: Path) -> dict[str, str]:
-    """What a build needs to reach the package index as this machine does; in the first stage only."""
-    trusted = stage / "etc/ssl/certs/ca-certificates.crt"  # where Debian's pip looks
-    trusted.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy(os.environ.get("PIP_CERT", "/etc/ssl/certs/ca-certificates.crt"), trusted)
-    shutil.copy("/etc/resolv.conf", stage / "etc/resolv.conf")
-    return {name: value for name, value in os.environ.items() if name.startswith("PIP_INDEX")}
+def entered(stage: Path, script: str) -> list[str]:
+    """The command that runs a script inside a stage. Of the environment here it gets `PIP_INDEX…` alone."""
+    index = [f"{name}={value}" for name, value in os.environ.items() if name.startswith("PIP_INDEX")]
+    environ = (f"PATH={_PATH}", "HOME=/root", "SOURCE_DATE_EPOCH=0", *index)
+    mounted = (
+        'mount --rbind /dev "$0/dev" && mount -t proc proc "$0/proc" && exec chroot "$0" /usr/bin/env -i "$@"'
+    )
+    command = ("unshare", "--mount", "/bin/sh", "-c", mounted, str(stage))
+    return [*command, *environ, "/bin/sh", "-c", script]
 
 
 def _config() -> dict[str, object]:

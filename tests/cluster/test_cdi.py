@@ -56,7 +56,8 @@ def test_a_container_may_read_what_its_device_is(parts: Parts, kubectl: Kubectl)
     kubectl.apply([TEMPLATES["mig"], pod_of("curious", "mig")])
     kubectl.await_pods("curious")
     (claim,) = kubectl.get("resourceclaims")["items"]
-    place = f"/var/run/kubernetes.io/dra-device-attributes/resourceclaims/{claim['metadata']['name']}/device"
+    (entry,) = kubectl.get("pod", "curious")["spec"]["resourceClaims"]
+    place = f"/var/run/kubernetes.io/dra-device-attributes/resourceclaimtemplates/{entry['name']}/device"
     told = json.loads(kubectl("exec", "curious", "--", "cat", f"{place}/gpu.nvidia.com-metadata.json"))
     (device,) = told["requests"][0]["devices"]
     (given,) = claim["status"]["allocation"]["devices"]["results"]

@@ -10,7 +10,7 @@ import pytest
 
 from tests.cluster import installing
 from tests.cluster.installing import KIND, NEXT, PARTS_OF, VERSION, ready
-from tests.cluster.kubectl import EXAMPLES, Kubectl, example
+from tests.cluster.kubectl import Kubectl, example
 from tests.cluster.places import NODE, Cache, CannotRun, Home
 from tests.cluster.polling import comes_true
 
@@ -21,14 +21,14 @@ _SELECTED = ("-l", "app.kubernetes.io/part-of=slicewire")
 @pytest.fixture(scope="module")
 def prepared(home: Home, kubectl: Kubectl) -> Iterator[None]:
     """A cluster without a trace of Slicewire, and its images on the node."""
-    kubectl("delete", "deviceclasses,resourceslices", "--all")
+    installing.removed(kubectl)
     try:
         with ready(Cache(), home):
             yield
     except CannotRun as reason:
         pytest.skip(f"nothing to install: {reason}")
     finally:
-        kubectl("apply", "-f", str(EXAMPLES / "deviceclasses.yaml"))
+        installing.classes_of_the_examples(kubectl)
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +36,7 @@ def installed(prepared: None, kubectl: Kubectl) -> Iterator[None]:
     kubectl("apply", "-k", KIND)
     installing.await_rolled_out(kubectl)
     yield
-    kubectl("delete", "pods,resourceclaims,resourceclaimtemplates", "--all", "--timeout=60s")
-    kubectl("delete", "-k", KIND, "--ignore-not-found")
-    kubectl("delete", "resourceslices", "--all")
+    installing.removed(kubectl)
 
 
 @pytest.fixture
@@ -85,6 +83,23 @@ def test_the_node_offers_eight_gpus_and_the_classes_are_there(kubectl: Kubectl) 
     assert classes == {"gpu.nvidia.com", "mig.nvidia.com", "vfio.gpu.nvidia.com"}
 
 
+@pytest.mark.usefixtures("installed")
+def test_the_kernel_holds_every_part_to_what_the_manifests_say(kubectl: Kubectl) -> None:
+    users = {}
+    for pod in installing.pods(kubectl):
+        meta, part = pod["metadata"], pod["spec"]["containers"][0]["name"]
+        inside = ("exec", "-n", meta["namespace"], meta["name"], "--")
+        is_ = dict(line.split(":\t", 1) for line in kubectl(*inside, "cat", "/proc/1/status").splitlines())
+        users[part] = int(is_["Uid"].split()[0])
+        assert kubectl.tried(*inside, "touch", "/here").returncode != 0, f"{part} writes to its root"
+        has_token = kubectl.tried(*inside, "ls", "/var/run/secrets/kubernetes.io").returncode == 0
+        assert has_token == (part == "publisher")
+        if part != "node-prep":  # the one that is privileged
+            assert (is_["CapEff"], is_["NoNewPrivs"], is_["Seccomp"]) == ("0" * 16, "1", "2"), part
+    nobody = dict.fromkeys(("nats", "allocator", "publisher"), 65532)
+    assert users == {**nobody, "discovery": 0, "node-prep": 0}
+
+
 @pytest.mark.usefixtures("trainers")
 def test_the_pods_of_an_example_have_their_gpus(kubectl: Kubectl, home: Home) -> None:
     first, second = (gpus_in(kubectl, pod) for pod in ("trainer-1", "trainer-2"))
@@ -101,7 +116,7 @@ def test_an_upgrade_touches_no_pod_and_forgets_no_claim(kubectl: Kubectl, tmp_pa
     pods, given = containers_of(kubectl, "trainer-1", "trainer-2"), allocations(kubectl)
     kubectl("apply", "-k", str(installing.upgrade(tmp_path)))
     installing.await_rolled_out(kubectl)
-    images = {each["status"]["containerStatuses"][0]["image"] for each in installing.pods(kubectl)}
+    images = {each["spec"]["containers"][0]["image"] for each in installing.pods(kubectl)}
     assert {image.rpartition(":")[2] for image in images} == {NEXT}
     assert containers_of(kubectl, "trainer-1", "trainer-2") == pods
     assert allocations(kubectl) == given
@@ -127,4 +142,4 @@ def test_removed_by_one_command_it_leaves_what_the_docs_say(kubectl: Kubectl, ho
     for claim in kubectl.get("resourceclaims")["items"]:
         assert not claim["metadata"].get("finalizers"), "a claim that nobody can delete"
     assert comes_true(lambda: not [*home.registry.iterdir(), *home.cdi.iterdir()], 10)
-    assert sorted(each.name for each in (home.plugins / "gpu.nvidia.com").iterdir()) == ["checkpoint.json"]
+    assert not list(home.plugins.rglob("*.sock"))

@@ -55,7 +55,7 @@ def test_a_pod_that_runs_is_one_trace_that_is_found_by_its_uid(
     assert jaeger.services() >= parts_seen | {"slicewire-discovery"}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def namespaces(kubectl: Kubectl) -> Iterator[None]:
     """What is in a namespace can be shown only where it is there."""
     wanted = ("slicewire-system", "slicewire-nodes", "slicewire-tracing")

@@ -32,6 +32,15 @@ def test_every_package_of_a_part_is_pinned_and_hashed(part: str) -> None:
         assert "--hash=sha256:" in block, name
 
 
+def test_a_package_without_a_wheel_is_named_by_the_recipe_and_its_backend_is_locked() -> None:
+    """Whatever else has no wheel would be refused on the day that somebody makes an image."""
+    locked = tomllib.loads((DEPLOY.parent / "uv.lock").read_text())["package"]
+    sources = {each["name"] for each in locked if "sdist" in each and not each.get("wheels")}
+    needed = {name for part in (*PARTS, "nats", "build") for name in packages(part)}
+    assert set(re.findall(r"--no-binary (\S+)", _INSTALL)) == sources & needed
+    assert packages("build").keys() >= {"setuptools", "uv-build"}
+
+
 def test_only_the_part_that_speaks_to_kubernetes_can() -> None:
     for part in PARTS:
         assert ("kubernetes-asyncio" in packages(part)) is (part == "publisher")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -157,19 +156,27 @@ def test_production_survives_one_of_anything() -> None:
             each["labelSelector"]["matchLabels"] == labels for each in pod["topologySpreadConstraints"]
         )
         assert one(objects, "PodDisruptionBudget", name)["spec"]["selector"]["matchLabels"] == labels
-    (replicas_of_streams,) = [each for each in containers(objects) if each.spec["name"] == "replicas"]
-    assert replicas_of_streams.spec["command"][-1] == "3"
+    makers = [each for each in containers(objects) if "SLICEWIRE_NATS_REPLICAS" in each.environ]
+    assert {each.workload for each in makers} == {"slicewire-allocator", "slicewire-publisher"}
+    assert {each.environ["SLICEWIRE_NATS_REPLICAS"]["value"] for each in makers} == {"3"}
 
 
 def test_in_production_nobody_speaks_to_the_bus_in_the_clear() -> None:
     for container in containers(overlay("prod")):
         if "SLICEWIRE_NATS_URL" in container.environ:
-            url = container.environ["SLICEWIRE_NATS_URL"]["value"]
-            assert re.fullmatch(
-                r"tls://[a-z-]+:\$\(BUS_PASSWORD\)@slicewire-nats\.slicewire-system\.svc:4222", url
-            )
-            names = list(container.environ)
-            assert names.index("BUS_PASSWORD") < names.index("SLICEWIRE_NATS_URL"), "else it is not expanded"
+            said = {name: each.get("value", "") for name, each in container.environ.items()}
+            assert said["SLICEWIRE_NATS_URL"] == "tls://slicewire-nats.slicewire-system.svc:4222"
+            mounted = {each["mountPath"]: each["name"] for each in container.spec["volumeMounts"]}
+            sources = {each["name"]: each for each in container.pod["volumes"]}
+            authority = sources[mounted[str(Path(said["SLICEWIRE_NATS_CA"]).parent)]]
+            assert authority["configMap"]["name"] == "slicewire-bus-authority"
+            identity = sources[mounted[str(Path(said["SLICEWIRE_NATS_CREDENTIALS"]).parent)]]
+            if container.namespace == "slicewire-nodes":
+                assert "secret" not in identity, "a Secret would give each node every node's name"
+                assert identity["hostPath"] == {"path": "/etc/slicewire/bus", "type": "Directory"}
+            else:
+                part = container.spec["name"]
+                assert identity["secret"]["secretName"] == f"slicewire-bus-{part}"
 
 
 def test_the_switch_leaves_the_checkpoint_of_nvidia_s_driver_alone() -> None:

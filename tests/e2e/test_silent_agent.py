@@ -9,10 +9,13 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from slicewire.common.bus.nats import NatsBus
+from slicewire.common.bus.port import Past
+from slicewire.common.messages import NODES
 from tests.component.client.command import Slicewire
 from tests.component.publisher.world import NODE, World
 from tests.kubeapi.server import serving
@@ -20,6 +23,7 @@ from tests.kubeapi.server import serving
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(90)]
 _BIN = Path(sys.executable).parent
 GPUS = 2
+DRIVER = "gpu.nvidia.com"
 
 
 @asynccontextmanager
@@ -43,6 +47,13 @@ def silent(world: World) -> list[bool]:
         any(taint["key"] == "slicewire.dev/silent" for taint in device.get("taints", ()))
         for device in devices
     ]
+
+
+async def state(bus: NatsBus) -> dict[tuple[str, ...], Any]:
+    """Every fact as it is now, by kind and key."""
+    past = await bus.as_of(None)
+    assert isinstance(past, Past), past
+    return {(heard.channel.kind, *heard.key): heard.fact for heard in past.facts}
 
 
 async def states(slicewire: Slicewire) -> set[str]:
@@ -69,11 +80,13 @@ async def test_a_killed_discovery_is_missed_and_believed_again_when_it_is_back(
         async with a_process("publisher", environ), a_process("discovery", environ) as discovery:
             await world.until(lambda: silent(world) == [False] * GPUS)
             assert await states(slicewire) == {"free"}
-            told = await bus.as_of(None)
+            told = await state(bus)
             discovery.kill()
             await world.until(lambda: silent(world) == [True] * GPUS)
             assert await states(slicewire) == {"agent silent"}
+            await world.hears(NODES, NODE, lambda fact: fact.silent == (DRIVER,))
             async with a_process("discovery", environ):
                 await world.until(lambda: silent(world) == [False] * GPUS)
                 assert await states(slicewire) == {"free"}
-            assert await bus.as_of(None) == told, "all of that told nothing: the inventory is what it was"
+            await world.hears(NODES, NODE, lambda fact: not fact.silent)
+            assert await state(bus) == told, "everything is what it was"

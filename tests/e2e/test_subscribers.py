@@ -36,12 +36,12 @@ class Subscriber:
 
 
 @asynccontextmanager
-async def running(example: str, nats_url: str, *arguments: str) -> AsyncIterator[Subscriber]:
+async def running(example: str, nats_url: str, *arguments: str, **settings: str) -> AsyncIterator[Subscriber]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         str(EXAMPLES / example),
         *arguments,
-        env={**ENVIRON, "SLICEWIRE_NATS_URL": nats_url},
+        env={**ENVIRON, "SLICEWIRE_NATS_URL": nats_url, **settings},
         stdout=asyncio.subprocess.PIPE,
     )
     try:

@@ -90,12 +90,14 @@ async def test_a_pod_of_kubernetes_is_one_trace_in_jaeger_and_is_found_by_its_ui
     assert {span.service for span in spans} == parts
     pod = (await demo.api.pods())["trainer-1"]["metadata"]["uid"]
     told = {span.service for span in spans if span.attributes.get("slicewire.pod_uid") == pod}
-    assert told == {"slicewire-publisher", "slicewire-allocator"}
+    assert told == parts
+    of_no_pod = {span.name for span in spans if span.attributes.get("slicewire.pod_uid") != pod}
+    assert not {"answer kubelet", "prepare claim", "write cdi file"} & of_no_pod
     for part in sorted(told):
         assert await asyncio.to_thread(jaeger.traces_of_pod, part, pod) == {trace}
     assert await asyncio.to_thread(jaeger.services) >= parts | {"slicewire-discovery"}
-    (decision,) = (span for span in spans if span.name == "decide" and "slicewire.devices" in span.attributes)
-    assert decision.attributes["slicewire.node"] == "node-a"
+    decided = [span for span in spans if span.name == "decide" and "slicewire.devices" in span.attributes]
+    assert {span.attributes["slicewire.node"] for span in decided} == {"node-a"}  # once an attempt
 
 
 async def test_slicewire_trace_draws_what_jaeger_has_of_a_claim_over_the_bus(

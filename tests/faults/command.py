@@ -35,6 +35,7 @@ from tests.kubelet.client import Kubelet, KubeletError, Plugin
 from tests.unit.node_prep.builders import DRIVER
 
 _NEVER = -1
+_START_SECONDS, _SWEEP_SECONDS, _SCAN_SECONDS = 30.0, 2.0, 0.05
 _FEW, _ALL = 6, 10_000
 _AGAIN, _OVER = "again", "over"
 
@@ -63,8 +64,9 @@ class CommandTrial(Trial):
                 await plugin.prepare([asked()])
                 prepared = seen(folder)
                 await _unprepared(plugin)
+                moments = _moments(folder)
                 assert await process.stop() == 0
-            return Expected(before, prepared, seen(folder), _moments(folder))
+            return Expected(before, prepared, seen(folder), moments)
 
     async def _dies(self, at: int, way: str, expected: Expected) -> str:
         folder = self._copy("new", f"{way}-{at}")
@@ -90,11 +92,13 @@ class CommandTrial(Trial):
                 await bus.tell(INVENTORY, facts.pool)
                 await bus.tell(LEDGERS, facts.ledger)
             settings = {"NODE_PREP_DEVICE_METADATA": str(facts.describes).lower()}
-            async with (
-                started(disk, server.url, command=command, **settings) as process,
-                Kubelet(disk.registry_dir).registered(DRIVER) as plugin,
-            ):
-                yield process, plugin
+            dead = _sockets(disk)
+            async with started(disk, server.url, command=command, **settings) as process:
+                async with asyncio.timeout(_START_SECONDS):
+                    while not _sockets(disk) - dead:  # as a kubelet, which goes on trying
+                        await asyncio.sleep(_SCAN_SECONDS)
+                async with Kubelet(disk.registry_dir).registered(DRIVER) as plugin:
+                    yield process, plugin
 
 
 async def _after(folder: Path, plugin: Plugin, way: str, expected: Expected) -> str:
@@ -106,8 +110,17 @@ async def _after(folder: Path, plugin: Plugin, way: str, expected: Expected) -> 
         if (now := seen(folder)) != expected.prepared:
             return f"prepared otherwise: {difference(now, expected.prepared)}"
     await _unprepared(plugin)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_SWEEP_SECONDS):
+            while seen(folder) != expected.after:  # what no journal knows is removed after the answer
+                await asyncio.sleep(_SCAN_SECONDS)
     now = seen(folder)
     return CLEAN if now in (expected.after, expected.before) else f"left: {difference(now, expected.after)}"
+
+
+def _sockets(disk: Disk) -> set[tuple[str, int]]:
+    """One that is made anew is younger; that of a killed process stays."""
+    return {(path.name, path.stat().st_ctime_ns) for path in Kubelet(disk.registry_dir).sockets()}
 
 
 async def _unprepared(plugin: Plugin) -> None:

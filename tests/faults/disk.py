@@ -24,6 +24,8 @@ _CHANGES = {
 }
 _WRITING = os.O_WRONLY | os.O_RDWR
 _PAINTED = ("gpus/proc/", "gpus/root/", "gpus/sys/")
+_ASKS = "nvidia-cuda-mps-control"
+"""Asks a daemon whether it is there yet, as often as it takes."""
 _NO_MOMENTS = ("moments.txt", ".lock")
 
 
@@ -33,7 +35,7 @@ def operation(folder: Path, event: str, args: tuple[Any, ...]) -> tuple[str, str
         return None if args[0] == os.getpid() else ("process", "end")
     if event == "open":
         return _opened(folder, *args)
-    if event not in _CHANGES:
+    if event not in _CHANGES or (event == "subprocess.Popen" and Path(str(args[0])).name == _ASKS):
         return None
     path = next((str(one) for one in _flat(args) if str(one).startswith(f"{folder}/")), "")
     name = path.removeprefix(f"{folder}/")

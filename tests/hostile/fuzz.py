@@ -1,4 +1,4 @@
-"""`python -m tests.hostile.fuzz TARGET [options of libFuzzer]`: bytes that find their own way into one target."""
+"""`python -m tests.hostile.fuzz TARGET [options of libFuzzer]`: bytes that find their own way in."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ but those that it says it has."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from slicewire.allocator.core.cel.faults import CompileFault
 from slicewire.allocator.core.cel.selector import compile_selector
@@ -48,10 +49,8 @@ def questions(data: bytes) -> None:
 
 
 def documents(data: bytes) -> None:
-    try:
+    with suppress(BadDocument):
         groups(read(data.decode("utf-8", "replace"), "fuzz.yaml"))
-    except BadDocument as refused:
-        assert str(refused)
 
 
 def selectors(data: bytes) -> None:

@@ -78,7 +78,7 @@ async def test_an_allocation_from_a_pool_that_no_subject_can_name_is_left_to_its
     await world.show(wire.convert(document, type(found)))
     await still_allocates(world)
     ledgers = await world.now(LEDGERS)
-    assert [key for key in ledgers] == [("node-a", DRIVER)]
+    assert list(ledgers) == [("node-a", DRIVER)]
 
 
 async def test_headers_of_all_kinds_are_no_more_than_text(world: World, someone: Stranger) -> None:

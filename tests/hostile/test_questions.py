@@ -1,4 +1,4 @@
-"""Hostile questions to every endpoint: a clear answer, or none that anybody waits for, and the part goes on."""
+"""Hostile questions to every endpoint: a clear answer, and the part goes on."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import logging
 import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slicewire.common.bus.envelope import as_shown
@@ -30,6 +30,7 @@ def test_where_the_bus_is_is_shown_without_its_password(url: str) -> None:
     assert "127.0.0.1" in as_shown(url)
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1).filter(lambda word: word not in "nats://ann:@h1:4222,tls://h2"))
 def test_no_password_is_shown_whatever_its_signs(password: str) -> None:
     shown = as_shown(f"nats://ann:{password}@h1:4222")

@@ -1,4 +1,4 @@
-"""What somebody sends who means harm: texts for every place a name can stand, and bodies for every subject."""
+"""What somebody sends who means harm: texts for every place of a name, bodies for every subject."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from tests.jaeger import binary, server
@@ -18,14 +19,16 @@ def build() -> None:
 
 def run() -> None:
     """`JAEGER_UI` names a folder with Jaeger's built user interface."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     with (
+        suppress(KeyboardInterrupt),
         tempfile.TemporaryDirectory(prefix="jaeger-") as folder,
         server.running(Path(folder) / "jaeger.log", os.environ.get("JAEGER_UI", "")) as jaeger,
     ):
         _say(f"Jaeger {binary.VERSION} is up; everything it holds ends with it (Ctrl-C)")
         _say(f"  slicewire up --simulated --otlp {jaeger.endpoint}")
         _say(f"  slicewire trace CLAIM --jaeger {jaeger.url}")
-        signal.sigwait({signal.SIGINT, signal.SIGTERM})
+        signal.pause()
 
 
 def _say(text: str) -> None:
@@ -37,7 +40,6 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 1 or arguments[0] not in commands:
         print(f"usage: python -m tests.jaeger {{{'|'.join(commands)}}}", file=sys.stderr)
         return 2
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         commands[arguments[0]]()
     except CannotRun as reason:

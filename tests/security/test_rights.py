@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
 
+import msgspec
 import pytest
 
 from slicewire.common.bus import rights
-from slicewire.common.bus.link import ApiFault
+from slicewire.common.bus.link import ApiFault, Message
 from slicewire.common.bus.nats import NatsBus
 from slicewire.common.bus.port import BusUnavailable, CaughtUp, Committed, Declined, Write
 from slicewire.common.messages import (
@@ -239,7 +240,22 @@ async def test_a_reader_hears_and_asks_and_tells_nothing(join: Join, admin: Nats
         await is_refused(reader, RELEASE.subject())
         await is_refused(reader, f"slicewire.js.API.CONSUMER.CREATE.{STATE_STREAM}.allocator-claim.{STATE}.>")
         await is_refused(reader, f"slicewire.js.API.CONSUMER.CREATE.{STATE_STREAM}.allocator-claim")
+        for call in ("MSG.NEXT", "INFO", "DELETE"):
+            await is_refused(reader, f"slicewire.js.API.CONSUMER.{call}.{STATE_STREAM}.allocator-claim")
         await is_refused(reader, f"$JS.API.STREAM.PURGE.{STATE_STREAM}")
+
+
+async def test_a_reader_may_pull_as_other_programs_do(join: Join, admin: NatsBus, node: NatsBus) -> None:
+    for driver in ("gpu", "nic"):
+        await node.tell(INVENTORY, msgspec.structs.replace(pool("node-a"), driver=DriverName(driver)))
+    async with join("readers/grafana") as reader, reader.link.listen() as (to, inbox):
+        wanted = {"name": "mine", "ack_policy": "none", "deliver_policy": "all"}
+        call = f"CONSUMER.CREATE.{HISTORY_STREAM}.mine"
+        await reader.link.api(call, {"stream_name": HISTORY_STREAM, "config": wanted})
+        await reader.link.send(f"$JS.API.CONSUMER.MSG.NEXT.{HISTORY_STREAM}.mine", b'{"batch":2}', to)
+        said = [await asyncio.wait_for(inbox.get(), 5) for _ in range(2)]
+        assert [one.sequence for one in said if isinstance(one, Message)] == [1, 2]
+        await reader.link.api(f"CONSUMER.DELETE.{HISTORY_STREAM}.mine", {})
 
 
 async def test_an_allocator_commits_a_batch_and_forgets_a_key_and_shares_work(
@@ -265,6 +281,21 @@ async def test_who_calls_the_roll_hears_a_node_answer(join: Join, admin: NatsBus
 
     async with node.serve({ALIVE: alive}, "node-a", GPU, name="discovery"), join("publisher") as publisher:
         assert isinstance(await publisher.ask(ALIVE, AliveRequest(), "node-a", GPU), AliveReply)
+
+
+async def test_an_admin_is_told_who_is_there_and_who_it_is(join: Join, admin: NatsBus, node: NatsBus) -> None:
+    async def alive(_: AliveRequest) -> AliveReply:
+        raise AssertionError("nobody asks")
+
+    async with (
+        node.serve({ALIVE: alive}, "node-a", GPU, name="discovery"),
+        admin.link.listen() as (to, inbox),
+    ):
+        await admin.link.send("$SRV.PING", b"", to)
+        said = await asyncio.wait_for(inbox.get(), 5)
+        assert isinstance(said, Message)
+        assert wire.decode(said.data, dict[str, Any])["name"] == "slicewire-discovery"
+    assert (await admin._client.asked("$SYS.REQ.USER.INFO", b"")).data
 
 
 async def test_a_user_may_tell_a_class_and_no_claim(join: Join, admin: NatsBus) -> None:

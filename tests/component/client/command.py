@@ -31,12 +31,13 @@ class Ended(msgspec.Struct, frozen=True):
 class Slicewire:
     """The command, told where the bus is as its users would."""
 
-    def __init__(self, url: str, folder: Path) -> None:
+    def __init__(self, url: str, folder: Path, **settings: str) -> None:
         self._environ = {
             **ENVIRON,
             "SLICEWIRE_NATS_URL": url,
             "XDG_STATE_HOME": str(folder),
             "COLUMNS": "200",
+            **settings,
         }
 
     async def start(self, *arguments: str) -> asyncio.subprocess.Process:

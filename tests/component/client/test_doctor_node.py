@@ -132,6 +132,15 @@ def test_a_checkpoint_that_cannot_be_read(where: Places) -> None:
     assert "checkpoint" in said(tuple(node_findings(where, None)), Level.ERROR)
 
 
+def test_a_checkpoint_is_read_line_by_line(where: Places) -> None:
+    checkpoint = where.plugin_dir / "checkpoint.json"
+    checkpoint.write_text(
+        '{"claims":{"uid-1":{},"uid-2":{}}}\n{"claims":{"uid-1":null,"uid-3":{}}}\n'
+        '{"claims":{"uid-2":null}}\n{"claims":{"uid'
+    )
+    assert "1 claim" in said(tuple(node_findings(where, None)), Level.OK)
+
+
 def test_a_kubelet_that_was_told_not_to(where: Places) -> None:
     where.kubelet_config.write_text("featureGates:\n  DynamicResourceAllocation: false\n")
     where.cgroups.mkdir()

@@ -47,6 +47,7 @@ from slicewire.node_prep.driverroot import DriverRoot
 from slicewire.node_prep.executors import Executors, MpsHere, executors
 from slicewire.node_prep.hearing import Hearing
 from slicewire.node_prep.journal import Journal
+from slicewire.node_prep.lastinventory import INVENTORY_FILE, LastInventory
 from slicewire.node_prep.metadatafiles import MetadataFiles
 from slicewire.node_prep.preparation import Preparation
 from slicewire.node_prep.service import NodePrep
@@ -90,6 +91,7 @@ class Disk:
         self.registry_dir = folder / "registry"
         self.cdi_root = folder / "cdi"
         self.checkpoint = self.plugin_dir / "checkpoint.json"
+        self.inventory = self.plugin_dir / INVENTORY_FILE
         self.mps = MpsHere(root=self.plugin_dir / "mps")
 
     @property
@@ -167,7 +169,8 @@ class Service:
             self.hearing, self.preparation, turns, allocations, describes=wanted.describes
         )
         heir = Asker.KUBELET if wanted.with_kubelet else Asker.BUS
-        self.upkeep = Upkeep(self.node_prep, self.hearing, self.preparation, heir)
+        inventory = LastInventory(self.hearing, disk.inventory) if wanted.claim_source else None
+        self.upkeep = Upkeep(self.node_prep, self.hearing, self.preparation, heir, inventory)
         sockets = kubelet.sockets(DRIVER, disk.plugin_dir, disk.registry_dir, wanted.instance)
         watch = HealthWatch(self.hearing, wanted.rhythm)
         asked = kubelet.Asked(self.node_prep, watch, self.upkeep.is_ready)

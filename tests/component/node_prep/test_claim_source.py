@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import ssl
@@ -21,7 +22,7 @@ from slicewire.node_prep import credentials
 from slicewire.node_prep.claimsource import Kubernetes, source
 from slicewire.node_prep.core.node import Allocation, Claim
 from slicewire.node_prep.core.refusal import PrepareRefusal, Why
-from tests.component.node_prep.harness import Station, asked, held
+from tests.component.node_prep.harness import SOON_SECONDS, Service, Station, asked, held
 from tests.unit.node_prep.builders import DRIVER, a_claim
 
 pytestmark = pytest.mark.slow
@@ -197,3 +198,41 @@ async def test_while_the_bus_is_away_an_unprepared_claim_is_read_from_kubernetes
         assert (await plugin.prepared(asked())).devices[0].device_name == "gpu-0"
         await broker.start()
     assert list(station.disk.entries) == [held().claim.uid]
+
+
+async def test_with_the_bus_dead_from_the_start_the_devices_are_those_that_were_heard_last(
+    station: Station, broker: Broker, api: Api, tmp_path: Path
+) -> None:
+    api.claim = a_resource_claim("claim-1", RESULT) | {
+        "metadata": {"name": "named-claim-1", "namespace": "default", "uid": "claim-1"}
+    }
+    kubernetes = source(api.kubeconfig(tmp_path), DRIVER)
+    wanted: dict[str, Any] = {"claim_source": kubernetes, "ledger_wait_seconds": 0.05}
+    async with station.serving(**wanted) as service:
+        await until_there(service, station.disk.inventory)
+    await broker.stop()
+    async with station.kubelet(ready=False, **wanted) as plugin:
+        assert (await plugin.prepared(asked())).devices[0].device_name == "gpu-0"
+        assert await plugin.unprepare([asked()]) == {"claim-1": ""}
+
+
+@pytest.mark.parametrize("content", [b"{", b'{"node":"another","driver":"gpu.nvidia.com","pool":"p"}'])
+async def test_an_inventory_that_is_not_this_nodes_is_no_inventory(
+    station: Station, broker: Broker, api: Api, tmp_path: Path, content: bytes
+) -> None:
+    api.claim = a_resource_claim("claim-1", RESULT)
+    station.disk.plugin_dir.mkdir(parents=True)
+    station.disk.inventory.write_bytes(content)
+    kubernetes = source(api.kubeconfig(tmp_path), DRIVER)
+    await broker.stop()
+    wanted: dict[str, Any] = {"claim_source": kubernetes, "ledger_wait_seconds": 0.05}
+    async with station.kubelet(ready=False, **wanted) as plugin:
+        error = (await plugin.prepare([asked()]))["claim-1"].error
+    assert "have not been heard of yet" in error
+
+
+async def until_there(service: Service, path: Path) -> None:
+    async with asyncio.timeout(SOON_SECONDS):
+        seen = 0
+        while not path.exists():
+            seen = await service.hearing.next_change(seen, at_most_seconds=0.05)

@@ -33,6 +33,8 @@ from tests.unit.node_prep.builders import a_claim
 pytestmark = pytest.mark.slow
 
 _LIFE_SECONDS = 20.0
+LOST = "0123456789abcdef"
+"""A name such as daemons of ours have."""
 DO_AND_UNDO = 12
 """Moments before and after the `do` and the `undo` of three steps."""
 
@@ -134,12 +136,12 @@ async def test_of_two_claims_that_share_a_dead_daemon_one_starts_it_and_both_hav
 
 async def test_an_orphan_is_ended_on_start(node: Workbench) -> None:
     await node.prepared(node.whole(0), config=shared())
-    by_another_hand(node.mps.root / "lost", node.nvml.driver_root, node.gpu(1).uuid)
+    by_another_hand(node.mps.root / LOST, node.nvml.driver_root, node.gpu(1).uuid)
     ours = the_daemon(node.preparation)
     await node.killed_and_started()
     await node.preparation.end_orphans()
     assert [process for process, _ in running(node.mps.root)] == [ours]
-    assert [folder.name for folder in folders(node.mps.root)] != ["lost"]
+    assert [folder.name for folder in folders(node.mps.root)] != [LOST]
 
 
 async def test_a_leftover_daemon_of_the_same_gpu_is_ended_before_another_starts(node: Workbench) -> None:

@@ -28,6 +28,19 @@ async def test_a_claim_that_is_not_in_the_ledger(station: Station) -> None:
     )
 
 
+async def test_of_a_name_or_uid_that_is_far_too_long_no_more_is_repeated_than_a_name_may_have(
+    station: Station,
+) -> None:
+    long, cut = "x" * 10_000, "x" * 252 + "…"
+    async with station.kubelet() as plugin:
+        answers = await plugin.prepare([asked("claim-1", long), asked(long)])
+    assert answers["claim-1"].error == (
+        f"no allocation for claim default/{cut} (claim-1) in the ledger of node node-a"
+    )
+    assert answers[long].error.startswith(f"claim default/named-{'x' * 246}…: '{cut}' cannot be a claim UID")
+    assert len(answers[long].error) < 1_000
+
+
 async def test_a_claim_that_was_replaced_under_the_same_name(station: Station) -> None:
     replaced = LedgerEntry(claim=named("claim-2", "named-claim-1"), results=held().results)
     assert await reason(station, replaced) == (

@@ -12,6 +12,7 @@ from slicewire.node_prep.core.lifecycle import State
 from slicewire.node_prep.core.plan import PreparePlan
 from slicewire.node_prep.core.refusal import PrepareRefusal, Why
 from slicewire.node_prep.core.steps import Notes, WriteCdiFile
+from slicewire.node_prep.executors import Executors
 from slicewire.node_prep.leftovers import ABANDONED_AFTER_SECONDS
 from tests.component.node_prep import nvidias
 from tests.component.node_prep.machines import Machines
@@ -114,7 +115,7 @@ async def test_what_the_kubelet_unprepares_is_removed_at_once(
 ) -> None:
     node.by_another_hand(start=3)
     nvidias.cdi_file(node.cdi_root, UID, PART)
-    hearing.say(node.part(3), held=False)
+    hearing.say(node.part(3), held=True)  # the ledger hears of the end later
     async with looked_for(node, hearing, clock) as leftovers:
         node.preparation.disinherit(UID)  # as `NodePrep.unprepare` does
         assert await leftovers.removed()
@@ -147,7 +148,7 @@ async def test_what_cannot_be_taken_over_now_is_left_as_it_was_and_tried_again(
     theirs = nvidias.cdi_file(node.cdi_root, UID, PART)
     made = the_partition(node)
     hearing.say(node.part(3), held=True)
-    refuses = {WriteCdiFile: RefusesOnce(PrepareRefusal(Why.DRIVER, "the driver is absent"))}
+    refuses: Executors = {WriteCdiFile: RefusesOnce(PrepareRefusal(Why.DRIVER, "the driver is absent"))}
     async with looked_for(node, hearing, clock, refuses) as leftovers:
         assert not await leftovers.removed()
         assert (node.state_of(), theirs.exists(), the_partition(node)) == (State.ABSENT, True, made)

@@ -26,14 +26,16 @@ pytestmark = pytest.mark.slow
 LEASE = Target(kinds.LEASES, "kube-system", "publisher")
 LEASES = Match(resource="leases")
 SECONDS = 1
+LONG = 30
+"""A lease that no loaded machine lets run out."""
 
 
 class Member:
     """A publisher that stands for election. `stop` is as kill -9: nothing is given back."""
 
-    def __init__(self, world: World, reached: kube.Kube, name: str) -> None:
+    def __init__(self, world: World, reached: kube.Kube, name: str, seconds: int) -> None:
         self.name = name
-        self.election = Election(reached, Candidate(name, SECONDS), LEASE.namespace, LEASE.name)
+        self.election = Election(reached, Candidate(name, seconds), LEASE.namespace, LEASE.name)
         self.publisher = Publisher(world.bus, reached, 4, self.election)
         self._stack = AsyncExitStack()
 
@@ -45,10 +47,10 @@ class Member:
 
 
 @asynccontextmanager
-async def member(world: World, folder: Path, name: str) -> AsyncIterator[Member]:
+async def member(world: World, folder: Path, name: str, seconds: int = SECONDS) -> AsyncIterator[Member]:
     kubeconfig = world.api.write_kubeconfig(folder / "kubeconfig.json")
     async with kube.connected(str(kubeconfig), "") as reached:
-        made = Member(world, reached, name)
+        made = Member(world, reached, name, seconds)
         await made.start()
         try:
             yield made
@@ -66,9 +68,9 @@ async def leads(world: World, name: str) -> None:
 
 
 async def test_one_leads_and_writes_and_the_other_is_ready_on_standby(world: World, tmp_path: Path) -> None:
-    async with member(world, tmp_path, "one") as one:
+    async with member(world, tmp_path, "one", LONG) as one:
         await leads(world, "one")
-        async with member(world, tmp_path, "two") as two:
+        async with member(world, tmp_path, "two", LONG) as two:
             await world.tell_pool(gpus(1))
             await world.until(world.slices)
             await world.hears(NODES, "node-1", bool)

@@ -13,7 +13,8 @@ from slicewire.allocator.core.census import capacity_of
 from slicewire.allocator.core.changes import cheapest_change
 from slicewire.allocator.core.features import DEFAULT, Features
 from slicewire.allocator.core.fleet import Placement, place
-from slicewire.allocator.core.snapshot import Snapshot
+from slicewire.allocator.core.snapshot import NodeView, Snapshot
+from slicewire.allocator.core.taints import SILENT
 from slicewire.common.model import (
     ChangeKind,
     DeviceTaint,
@@ -186,13 +187,15 @@ def test_a_refusal_names_the_rule_and_the_cheapest_change_is_to_tolerate_its_tai
 
 
 class Step(NamedTuple):
-    """What happens in a world: a rule comes or goes, a node is told anew, or somebody takes a device."""
+    """What happens in a world: a rule comes or goes, a node is told anew, somebody takes a device, or an
+    agent falls silent or speaks again."""
 
     rule: DeviceTaintRule | None = None
     untold: str = ""
     node: NodeName = NODE
     gpus: int = 0
     held: int | None = None
+    silent: bool | None = None
 
 
 some_rules = st.builds(
@@ -209,6 +212,7 @@ steps = st.one_of(
     st.sampled_from("abc").map(lambda name: Step(untold=name)),
     st.tuples(some_nodes, st.integers(1, 4)).map(lambda told: Step(node=told[0], gpus=told[1])),
     st.tuples(some_nodes, st.integers(0, 3)).map(lambda held: Step(node=held[0], held=held[1])),
+    st.tuples(some_nodes, st.booleans()).map(lambda heard: Step(node=heard[0], silent=heard[1])),
 )
 
 
@@ -219,6 +223,8 @@ def after(snapshot: Snapshot, step: Step) -> Snapshot:
         return snapshot.without_taint_rule(step.untold)
     if step.gpus:
         return snapshot.with_slices(step.node, DRIVER, a_pool(step.gpus, node=step.node))
+    if step.silent is not None:
+        return snapshot.with_node(NodeView(step.node, silent=frozenset([DRIVER] if step.silent else [])))
     (pool,) = a_pool(node=step.node)
     return snapshot.with_holdings(step.node, DRIVER, (a_holding("other", pool, f"gpu-{step.held}"),))
 
@@ -227,13 +233,14 @@ def carrying(snapshot: Snapshot) -> Snapshot:
     """The same world, begun anew without rules, where the slices carry the taints themselves."""
     plain = a_snapshot()
     for node in snapshot.nodes:
-        slices = tuple(_carrying(each, snapshot) for each in snapshot.slices(node, DRIVER))
+        last = [SILENT] if snapshot.node(node).silent else []
+        slices = tuple(_carrying(each, snapshot, last) for each in snapshot.slices(node, DRIVER))
         plain = plain.with_slices(node, DRIVER, slices)
         plain = plain.with_holdings(node, DRIVER, snapshot.holdings(node, DRIVER))
     return plain
 
 
-def _carrying(published: ResourceSlice, snapshot: Snapshot) -> ResourceSlice:
+def _carrying(published: ResourceSlice, snapshot: Snapshot, last: list[DeviceTaint]) -> ResourceSlice:
     devices = []
     for device in published.spec.devices:
         taints = [
@@ -243,7 +250,7 @@ def _carrying(published: ResourceSlice, snapshot: Snapshot) -> ResourceSlice:
             and rule.selector.pool in (None, published.spec.pool.name)
             and rule.selector.device in (None, device.name)
         ]
-        devices.append(msgspec.structs.replace(device, taints=(*device.taints, *taints)))
+        devices.append(msgspec.structs.replace(device, taints=(*device.taints, *taints, *last)))
     spec = msgspec.structs.replace(published.spec, devices=tuple(devices))
     return msgspec.structs.replace(published, spec=spec)
 

@@ -179,7 +179,7 @@ FACTS = st.sampled_from("ab").flatmap(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(FACTS, max_size=12))
 def test_what_is_drawn_bit_by_bit_is_what_is_drawn_at_once(facts: list[Heard[Any]]) -> None:
     slowly = Picture()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 from collections.abc import Iterator
@@ -9,8 +10,18 @@ from typing import Any
 
 import pytest
 
-from slicewire.common import logs, telemetry
-from slicewire.common.model import DeviceID, DeviceName, DriverName, PoolName, Quantity
+from slicewire.common import logs, telemetry, vitals
+from slicewire.common.messages import ClaimRef
+from slicewire.common.model import (
+    ClaimName,
+    ClaimUID,
+    DeviceID,
+    DeviceName,
+    DriverName,
+    Namespace,
+    PoolName,
+    Quantity,
+)
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 CONTEXT = {"traceparent": f"00-{TRACE}-b7ad6b7169203331-01"}
@@ -111,3 +122,83 @@ def test_people_see_the_traceback_too(capfd: pytest.CaptureFixture[str]) -> None
     written = capfd.readouterr().err
     assert "E x: went wrong" in written
     assert "ZeroDivisionError: seven by nothing" in written
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("form", "where", "is_json"),
+    [
+        ("auto", io.StringIO(), True),
+        ("auto", Terminal(), False),
+        ("json", Terminal(), True),
+        ("text", io.StringIO(), False),
+    ],
+)
+def test_a_terminal_is_for_people_unless_it_is_said_otherwise(
+    form: str, where: io.StringIO, is_json: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stderr", where)
+    logs.start("INFO", form)
+    logs.Log("x").info("told")
+    assert where.getvalue().startswith("{") is is_json
+
+
+def test_a_claim_is_always_two_fields(capfd: pytest.CaptureFixture[str]) -> None:
+    logs.start("INFO", "json")
+    logs.Log("x").info("prepared", claim=ClaimRef(ClaimUID("u-1"), Namespace("default"), ClaimName("train")))
+    (line,) = lines(capfd)
+    assert (line["claim"], line["claim_uid"]) == ("default/train", "u-1")
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+@pytest.mark.parametrize(
+    "field",
+    [
+        "nats://user:hunter2@bus:4222",
+        "nats://user:hunter2@a:4222,tls://other:hunter2@b:4222",
+        "cannot reach https://token-hunter2@api:6443/apis: refused",
+        "nats://user:h@hunter2@bus:4222",
+        ["nats://user:hunter2@bus:4222"],
+        ("ok", "nats://user:hunter2@bus:4222"),
+        OSError("nats://user:hunter2@bus:4222: refused"),
+    ],
+)
+def test_the_password_of_a_url_is_not_written(
+    form: str, field: object, capfd: pytest.CaptureFixture[str]
+) -> None:
+    logs.start("DEBUG", form)
+    log = logs.Log("x")
+    log.warning("bus is away", url=field)
+    log.warning(" ".join(("at", str(field))))
+    try:
+        raise ConnectionError(str(field))
+    except ConnectionError:
+        log.crashed("went wrong", reason=field)
+    written = capfd.readouterr().err
+    assert "hunter2" not in written
+    assert written.count("***@") >= 4
+
+
+def test_what_is_no_url_is_written_as_it_is(capfd: pytest.CaptureFixture[str]) -> None:
+    logs.start("INFO", "json")
+    logs.Log("x").info("leading", identity="publisher-1@host/uuid", url="nats://bus:4222/a@b", at="a @ b")
+    (line,) = lines(capfd)
+    assert (line["identity"], line["url"], line["at"]) == (
+        "publisher-1@host/uuid",
+        "nats://bus:4222/a@b",
+        "a @ b",
+    )
+
+
+def test_lines_are_counted_by_their_level(capfd: pytest.CaptureFixture[str]) -> None:
+    logs.start("WARNING", "json")
+    before = {level: vitals.LINES.value(level) for level in ("INFO", "WARNING", "ERROR")}
+    log = logs.Log("x")
+    for say in (log.info, log.warning, log.error, log.error):
+        say("told")
+    after = {level: vitals.LINES.value(level) - before[level] for level in before}
+    assert after == {"INFO": 0, "WARNING": 1, "ERROR": 2}

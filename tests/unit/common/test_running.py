@@ -30,6 +30,9 @@ async def in_a_group():
 async def bad_settings():
     raise BadSettings("SLICEWIRE_HEALTH_PORT='x': Expected `int`")
 
+async def bad_url():
+    raise BadSettings("SLICEWIRE_NATS_URL='nats://user:hunter2@bus': no such host")
+
 async def too_old():
     async with asyncio.TaskGroup() as group:
         group.create_task(asyncio.Event().wait())
@@ -75,6 +78,7 @@ def test_a_part_that_is_told_to_stop_closes_what_it_opened_and_exits_0(
     ("work", "line"),
     [
         ("bad_settings", "SLICEWIRE_HEALTH_PORT='x': Expected `int`\n"),
+        ("bad_url", "SLICEWIRE_NATS_URL='nats://***@bus': no such host\n"),
         ("too_old", "nats-server 2.10 is too old\n"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from slicewire.discovery.core.names import Names, Sighting
@@ -52,6 +53,15 @@ def test_a_file_that_is_not_ours_is_said_and_then_written_anew(tmp_path: Path) -
     assert said.what == f"names file {path}"
     assert "cannot be read" in said.reason
     assert NamesFile(path).keep(ONE) == ()
+    assert NamesFile(path).names() == ONE
+
+
+def test_a_pipe_in_its_place_is_not_waited_for_and_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "names.json"
+    os.mkfifo(path)
+    file = NamesFile(path)
+    assert file.names() == Names()
+    assert file.keep(ONE) == ()
     assert NamesFile(path).names() == ONE
 
 

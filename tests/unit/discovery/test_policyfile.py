@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,23 @@ def test_at_the_start_a_policy_that_cannot_be_used_is_the_operators_to_mend(
     with pytest.raises(BadSettings, match=words) as refused:
         PolicyFile(path)
     assert str(path) in str(refused.value)
+
+
+def test_a_pipe_in_place_of_the_file_is_not_waited_for(path: Path) -> None:
+    file = PolicyFile(path)
+    path.unlink()
+    os.mkfifo(path)
+    read = file.read()
+    assert read.policy == SHARED
+    assert read.unseen[0].reason.startswith("it is not a file; the last good policy")
+    with pytest.raises(BadSettings, match="it is not a file"):
+        PolicyFile(path)
+
+
+def test_a_link_is_followed_as_kubernetes_mounts_files(path: Path) -> None:
+    link = path.with_name("mounted.yaml")
+    link.symlink_to(path)
+    assert PolicyFile(link).read() == PolicyRead(SHARED)
 
 
 def test_at_the_start_a_policy_that_is_not_there_is_said(tmp_path: Path) -> None:

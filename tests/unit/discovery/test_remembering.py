@@ -66,6 +66,18 @@ def test_a_spoilt_file_is_said_and_written_anew(
     assert Memory(file).recall() == FOUND
 
 
+def test_a_pipe_in_its_place_is_not_waited_for_and_is_replaced(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "health.json"
+    os.mkfifo(file)
+    memory = Memory(file)
+    assert memory.recall() is None
+    assert "health file cannot be read" in caplog.text
+    memory.keep(FOUND)
+    assert Memory(file).recall() == FOUND
+
+
 def test_the_same_is_written_once(tmp_path: Path) -> None:
     file = tmp_path / "health.json"
     memory = Memory(file)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -25,6 +28,9 @@ from tests.unit.node_prep.builders import VERSION, uuid_of
 LIB64, DEBIAN = "/usr/lib64", "/usr/lib/x86_64-linux-gnu"
 
 
+SOON_SECONDS = 10.0
+
+
 class FixedNvml:
     """NVML of a node whose driver is installed below a directory."""
 
@@ -44,6 +50,32 @@ class FixedNvml:
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+class SlowNvml(FixedNvml):
+    """A look ends when it is told to."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root, FACTS)
+        self.looks, self.may_end = 0, threading.Event()
+
+    def look(self) -> NodeFacts | NvmlAbsent:
+        self.looks += 1
+        assert self.may_end.wait(SOON_SECONDS)
+        return super().look()
+
+
+class Ticks:
+    """A clock that says how often it was asked."""
+
+    def __init__(self) -> None:
+        self._now = itertools.count()
+        self.asked = threading.Semaphore(0)
+
+    def __call__(self) -> float:
+        now = next(self._now)
+        self.asked.release()
+        return float(now)
 
 
 def a_gpu(minor: int) -> GpuFacts:
@@ -211,6 +243,25 @@ def test_partitions_are_known_by_where_they_are(root: Path) -> None:
             uuid="MIG-1", gpu=uuid_of(0), profile_id=19, start=2, gpu_instance=3, compute_instance=0
         ),
     )
+
+
+def test_who_asks_while_another_looks_shares_the_next_look(root: Path) -> None:
+    nvml, clock = SlowNvml(root), Ticks()
+    driver = DriverRoot(nvml, clock=clock)
+    with ThreadPoolExecutor(5) as threads:
+        first = threads.submit(driver.look)
+        for _ in ("asked", "begun"):
+            assert clock.asked.acquire(timeout=SOON_SECONDS)
+        others = [threads.submit(driver.look) for _ in range(4)]
+        for _ in others:
+            assert clock.asked.acquire(timeout=SOON_SECONDS)
+        nvml.may_end.set()
+        found = {id(one.result()) for one in others}
+        assert len(found) == 1
+        assert id(first.result()) not in found
+    assert nvml.looks == 2
+    driver.look()
+    assert nvml.looks == 3
 
 
 def test_an_absent_driver_leaves_what_the_kernel_shows(root: Path) -> None:

@@ -76,7 +76,7 @@ def test_every_fault_names_the_attempt_the_path_and_the_reason(tmp_path: Path) -
     file.touch()
     with pytest.raises(files.DiskFault, match=f"making {file}/below: Not a directory"):
         files.write(file / "below" / "x", b"", 0o644)
-    with pytest.raises(files.DiskFault, match=f"reading {tmp_path}: Is a directory"):
+    with pytest.raises(files.DiskFault, match=f"reading {tmp_path}: it is not a file"):
         files.read(tmp_path)
     with pytest.raises(files.DiskFault, match=f"deleting {tmp_path}: "):
         files.delete(tmp_path)

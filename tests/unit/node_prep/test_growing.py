@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import resource
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from slicewire.node_prep.files import DiskFault
 from slicewire.node_prep.growing import GrowingFile
 
 MODE = 0o600
+OPEN = Path("/proc/self/fd")
 
 
 @pytest.fixture
@@ -21,11 +21,10 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def file(path: Path) -> Iterator[GrowingFile]:
+def file(path: Path) -> GrowingFile:
     growing = GrowingFile(path, MODE, longest=20)
     growing.replace(b"one")
-    yield growing
-    growing.let_go()
+    return growing
 
 
 def test_a_file_that_was_not_begun_cannot_grow(path: Path) -> None:
@@ -91,3 +90,10 @@ def test_a_line_that_the_disk_takes_half_of_is_taken_back(path: Path, file: Grow
         signal.signal(signal.SIGXFSZ, ignored)
     assert path.read_bytes() == b"one\n"
     assert not file.may_grow()
+
+
+def test_it_is_open_only_while_it_is_written(file: GrowingFile) -> None:
+    before = len(list(OPEN.iterdir()))
+    file.add(b"two")
+    file.keep()
+    assert len(list(OPEN.iterdir())) == before

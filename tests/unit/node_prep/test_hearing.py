@@ -44,13 +44,14 @@ def prepared(sequence: int, error: str) -> Heard[Any]:
 
 
 def test_a_ledger_becomes_allocations_and_rivals() -> None:
-    entry = LedgerEntry(claim=CLAIM, results=(a_result(),), trace=TRACE)
+    entry = LedgerEntry(claim=CLAIM, results=(a_result(),), trace=TRACE, pod_uids=("pod-1",))
     conflict = Conflict(device=DeviceID(DRIVER, POOL, DeviceName("gpu-0")), claims=(CLAIM,))
     ledger = LedgerWritten(node=NODE, driver=DRIVER, entries=(entry,), conflicts=(conflict,))
     node = NOTHING.with_heard(heard(LEDGERS, ledger)).node
     allocation = node.allocation(UID)
     assert allocation is not None
     assert (allocation.claim, allocation.results, allocation.trace) == (a_claim(), (a_result(),), TRACE)
+    assert allocation.pod_uids == ("pod-1",)
     assert node.rivals == {"gpu-0": (a_claim(),)}
 
 

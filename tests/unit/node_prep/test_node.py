@@ -27,6 +27,13 @@ def test_a_claim_is_found_to_be_replaced_by_its_name() -> None:
     assert node.named_like(a_claim(ONE, name="train")) is None
 
 
+def test_what_is_longer_than_any_name_is_not_repeated_whole() -> None:
+    longest = "x" * 253
+    assert str(a_claim(longest, name=longest)) == f"default/{longest} ({longest})"
+    cut = "y" * 252 + "…"
+    assert str(a_claim("y" * 10_000, name="y" * 254)) == f"default/{cut} ({cut})"
+
+
 def test_claims_without_a_name_are_never_taken_for_each_other() -> None:
     nameless = Claim(uid=ONE)
     node = a_node(allocations={ONE: an_allocation(claim=nameless)})

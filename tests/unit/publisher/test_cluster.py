@@ -55,7 +55,7 @@ def test_a_pool_is_looked_at_when_it_is_told_and_when_its_node_changes(cluster: 
     assert hear(cluster, INVENTORY, pool) == [*CLASS_KEYS, POOL_KEY]
     assert see(cluster, a_node("node-a")) == [FactKey(NODES.kind, "node-a"), POOL_KEY]
     assert see(cluster, a_node("node-b")) == [FactKey(NODES.kind, "node-b")]
-    assert hear(cluster, INVENTORY, None, NODE, DRIVER) == [POOL_KEY]
+    assert hear(cluster, INVENTORY, None, NODE, DRIVER) == [FactKey(NODES.kind, "node-a"), POOL_KEY]
     assert cluster.pools == {}
 
 

@@ -8,18 +8,37 @@ from slicewire.common.messages import (
     ALLOCATION_LABEL,
     CLAIMS,
     CLASSES,
+    INVENTORY,
     KUBE_SCHEDULER,
     NODES,
     SLICEWIRE,
     ClaimObserved,
     ClassObserved,
     NodeObserved,
+    PoolObserved,
 )
-from slicewire.common.model import POD_CLAIM_NAME, AllocationResult, ClaimUID, DeviceClass, DeviceClassSpec
+from slicewire.common.model import (
+    POD_CLAIM_NAME,
+    AllocationResult,
+    ClaimUID,
+    DeviceClass,
+    DeviceClassSpec,
+    DriverName,
+)
 from slicewire.publisher.cluster import Cluster
-from slicewire.publisher.facts import claim_fact, class_fact, fact_of, is_ours, node_fact, to_be_written
+from slicewire.publisher.core.attendance import Attendance
+from slicewire.publisher.facts import (
+    claim_fact,
+    class_fact,
+    fact_of,
+    is_ours,
+    node_fact,
+    silent_drivers,
+    to_be_written,
+)
 from slicewire.publisher.keys import FactKey
 from tests.unit.publisher.seeing import a_claim, a_node, a_pod, an_allocation, answer, hear, meta, see
+from tests.unit.publisher.storing import DRIVER, NODE, POOL
 
 GIVEN = an_allocation("gpu-0")
 
@@ -27,6 +46,10 @@ GIVEN = an_allocation("gpu-0")
 @pytest.fixture
 def cluster() -> Cluster:
     return Cluster()
+
+
+def answering(driver: str) -> PoolObserved:
+    return PoolObserved(node=NODE, driver=DriverName(driver), pool=POOL, generation=1, answers=True)
 
 
 def told(cluster: Cluster, name: str = "claim") -> ClaimObserved:
@@ -51,6 +74,38 @@ def test_the_label_of_a_node_says_who_allocates(labels: dict[str, str], mode: st
         labels=labels,
         allocation=mode,
     )
+
+
+def test_a_node_is_told_with_the_drivers_whose_agents_do_not_answer(cluster: Cluster) -> None:
+    see(cluster, a_node(NODE))
+    for name in ("b.example.com", "a.example.com", "there.example.com"):
+        hear(cluster, INVENTORY, answering(name))
+    keys = {key.driver: key for key in cluster.answering()}
+    gone = frozenset(key for name, key in keys.items() if name != "there.example.com")
+    cluster.attendance = Attendance(present=frozenset(keys.values()) - gone, silent=gone)
+    assert silent_drivers(NODE, cluster) == ("a.example.com", "b.example.com")
+
+
+@pytest.mark.parametrize("silent", [(), (DRIVER,)])
+def test_what_was_told_of_an_agent_holds_until_it_has_been_heard(
+    cluster: Cluster, silent: tuple[DriverName, ...]
+) -> None:
+    see(cluster, a_node(NODE))
+    hear(cluster, INVENTORY, answering(DRIVER))
+    hear(cluster, NODES, NodeObserved(name=NODE, uid="u", silent=silent))
+    cluster.attendance = Attendance()
+    assert silent_drivers(NODE, cluster) == silent
+    (key,) = cluster.answering()
+    assert cluster.hear_from(key) == (key, FactKey(NODES.kind, NODE))
+    assert silent_drivers(NODE, cluster) == ()
+    assert cluster.hear_from(key) == (), "it was there already"
+
+
+def test_where_nobody_asks_the_agents_none_is_told_silent(cluster: Cluster) -> None:
+    see(cluster, a_node(NODE))
+    hear(cluster, INVENTORY, answering(DRIVER))
+    hear(cluster, NODES, NodeObserved(name=NODE, uid="u", silent=(DRIVER,)))
+    assert silent_drivers(NODE, cluster) == ()
 
 
 def test_a_new_version_with_other_annotations_is_the_same_fact(cluster: Cluster) -> None:

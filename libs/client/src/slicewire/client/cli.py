@@ -7,6 +7,7 @@ from importlib import metadata
 import typer
 
 from slicewire.client import (
+    backupcommands,
     claimcommands,
     credentialscommand,
     doctor,
@@ -39,11 +40,14 @@ for _command in (
     taintcommands.taint,
     taintcommands.untaint,
     factcommands.events,
+    backupcommands.backup,
+    backupcommands.restore,
     tracecommand.trace,
     doctor.doctor,
     top.top,
 ):
     app.command()(_command)
+app.add_typer(credentialscommand.app, name="credentials")
 
 
 def _hand_over(context: typer.Context) -> None:
@@ -63,7 +67,6 @@ _HANDED_OVER = {
 def main() -> None:
     app.command(name="up")(upcommand.up)
     app.command(name="simulate-fault")(faultcommand.simulate_fault)
-    app.add_typer(credentialscommand.app, name="credentials")
     for name, text in _HANDED_OVER.items():
         settings = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
         app.command(name=name, help=text, context_settings=settings)(_hand_over)

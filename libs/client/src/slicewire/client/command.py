@@ -13,7 +13,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from slicewire.client import console, documents, tables
+from slicewire.client import console, documents, refusals, tables
 from slicewire.client.library import SaidNo
 from slicewire.common import telemetry
 from slicewire.common.bus.port import BusTooOld, BusUnavailable
@@ -71,12 +71,19 @@ def read(filename: Path) -> documents.Documents:
 
 def run(work: Coroutine[Any, Any, None]) -> None:
     """Run a command; what went wrong is one line and the next step, not a traceback."""
+    with refusals.said_aloud() as said:
+        _run(work, said)
+
+
+def _run(work: Coroutine[Any, Any, None], said: refusals.Said) -> None:
     try:
         with closing(work), _exporting():
             asyncio.run(work)
     except (SaidNo, BusTooOld, BadKey, BadSettings, documents.BadDocument) as error:
         stop(str(error), 1)
     except BusUnavailable as error:
+        if said.has_said(error):
+            raise typer.Exit(1) from None
         stop(f"{error}\nStart one with `slicewire up`, or name one with --nats-url.", 1)
     except KeyboardInterrupt:
         raise typer.Exit(130) from None

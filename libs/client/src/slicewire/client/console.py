@@ -27,8 +27,15 @@ def is_json(output: str) -> bool:
     return output == "json" or (not output and not on_a_terminal())
 
 
+def printable(text: str) -> str:
+    """Names and reasons come from outside: what would move the cursor, or hide what is there, is spelt."""
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() or sign == "\n" else ascii(sign)[1:-1] for sign in text)
+
+
 def say(text: str) -> None:
-    _out.print(Text(text), soft_wrap=True)
+    _out.print(Text(printable(text)), soft_wrap=True)
 
 
 def show(drawn: RenderableType) -> None:
@@ -45,7 +52,7 @@ def height() -> int:
 
 
 def complain(text: str) -> None:
-    _err.print(Text(text), soft_wrap=True)
+    _err.print(Text(printable(text)), soft_wrap=True)
 
 
 def json_line(value: Any) -> None:
@@ -79,10 +86,11 @@ def branches(found: Iterable[tuple[int, str, Sequence[str], bool]]) -> None:
         table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
     for depth, name, columns, failed in found:
         style = _COLOURS["failed"] if failed else ""
-        table.add_row(Text("  " * depth + name, style=style), *(Text(each, style=style) for each in columns))
+        cells = (Text(printable(each), style=style) for each in columns)
+        table.add_row(Text("  " * depth + printable(name), style=style), *cells)
     _out.print(table)
 
 
 def _cell(value: object) -> Text:
     text = ", ".join(value) if isinstance(value, tuple) else str(value)
-    return Text(text, style=_COLOURS.get(text, ""))
+    return Text(printable(text), style=_COLOURS.get(text, ""))

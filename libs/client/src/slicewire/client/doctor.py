@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import time
 from collections.abc import AsyncIterator, Collection
@@ -15,15 +16,15 @@ from rich.text import Text
 
 from slicewire.client import console, library
 from slicewire.client.command import As, Url, stop
-from slicewire.client.doctorbus import bus_findings, service_findings
+from slicewire.client.doctorbus import bus_findings, service_findings, unseen_findings
 from slicewire.client.doctordriver import driver_findings
 from slicewire.client.doctorfindings import Finding, Level, is_ill, warn
 from slicewire.client.doctorfleet import Told, fleet_findings
 from slicewire.client.doctorlease import lease_findings
 from slicewire.client.doctornode import is_node, node_findings, own_name, places
 from slicewire.common.bus.examining import Examined, Unanswered, examine
-from slicewire.common.bus.port import BusTooOld, BusUnavailable, Heard
-from slicewire.common.messages import CATALOGUE, INVENTORY, LEDGERS
+from slicewire.common.bus.port import BusTooOld, BusUnavailable, Heard, NotAllowed
+from slicewire.common.messages import CATALOGUE, INVENTORY, LEDGERS, BadKey
 from slicewire.common.model import NodeName
 from slicewire.common.settings import BadSettings
 
@@ -51,6 +52,7 @@ def doctor(
 
     Without --node and --bus: the bus, and this machine too where node-prep has been here.
     """
+    logging.getLogger("slicewire").setLevel(logging.CRITICAL)  # what is wrong is in the findings
     both = node == bus
     where = places(os.environ)
     with_node = node or (both and is_node(where))
@@ -109,23 +111,42 @@ async def _of_the_fleet(
     """What is told, and what it says of the fleet."""
     try:
         async with asyncio.timeout(_FACTS_SECONDS), library.connect(url) as client:
-            heard = await client.now(*(CATALOGUE if with_fleet else (LEDGERS,)))
+            # A node's own credentials let it hear of itself alone.
+            here = (LEDGERS.under(own_name(os.environ)),)
+            heard = await client.now(*(CATALOGUE if with_fleet else here))
             yield heard
             if with_fleet:
-                answers = await _answers(client, seen)
-                for finding in service_findings(seen.services, allocator_answers=answers):
+                async for finding in _of_those_who_answer(client, seen, heard):
                     yield finding
-                silent = await client.silent(library.latest(heard, INVENTORY))
-                told = Told(heard, time.time(), [place[0] for place in silent])
-                for finding in fleet_findings(told):
-                    yield finding
-    except (BusUnavailable, BusTooOld, TimeoutError) as fault:
+    except (BusUnavailable, BusTooOld, BadKey, TimeoutError) as fault:
         yield warn(
             "facts",
             str(fault) or f"they were not heard to the end within {_FACTS_SECONDS:g} s",
             "What is told could not be looked at.",
             "Mend what is said above, then ask again.",
         )
+
+
+async def _of_those_who_answer(
+    client: library.Client, seen: Examined, heard: tuple[Heard[Any], ...]
+) -> AsyncIterator[Finding]:
+    """Allocators and agents, as far as we may ask them."""
+    unseen, silent = list(seen.unseen), frozenset[Any]()
+    try:
+        answers = await _answers(client, seen)
+    except NotAllowed:
+        unseen.append("whether an allocator answers")
+    else:
+        for finding in service_findings(seen.services, allocator_answers=answers):
+            yield finding
+    try:
+        silent = await client.silent(library.latest(heard, INVENTORY))
+    except NotAllowed:
+        unseen.append("whether agents answer")
+    for finding in fleet_findings(Told(heard, time.time(), [place[0] for place in silent])):
+        yield finding
+    for finding in unseen_findings(unseen):
+        yield finding
 
 
 async def _answers(client: library.Client, seen: Examined) -> bool:
@@ -155,7 +176,7 @@ def _say(found: tuple[Finding, ...], output: str) -> None:
     for name in ("", "ABOUT", "FOUND"):
         table.add_column(name, overflow="fold")
     for one in found:
-        text = Text(one.what)
+        text = Text(console.printable(one.what))
         if one.meaning:
             text.append(f"\n{one.meaning}", style="dim")
         if one.do:

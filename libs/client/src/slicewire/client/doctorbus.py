@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from slicewire.client.doctorfindings import Finding, counted, error, fine, named, warn
+from slicewire.client.refusals import next_step
 from slicewire.common.bus.examining import Consumer, Examined, Server, Service, Storage, Stream, Unanswered
 from slicewire.common.bus.nats import OLDEST_SERVER
 from slicewire.common.messages import HISTORY_STREAM, STATE_STREAM
@@ -26,8 +27,8 @@ def bus_findings(seen: Examined) -> Iterator[Finding]:
             seen.server.reason,
             "Nothing is allocated and nothing new is prepared while it is away. What runs goes on, and what"
             " is prepared stays.",
-            "Start nats-server (or `slicewire up`), or name the right one with --nats-url; where it refuses"
-            " us, see SLICEWIRE_NATS_CREDENTIALS and SLICEWIRE_NATS_CA.",
+            _sentence(next_step(seen.server.reason))
+            or "Start nats-server (or `slicewire up`), or name the right one with --nats-url.",
         )
         return
     yield from _server(seen.server, is_here=bool(_HERE.search(seen.url)))
@@ -40,6 +41,21 @@ def bus_findings(seen: Examined) -> Iterator[Finding]:
             yield _no_stream(name, stream)
         else:
             yield from _state(stream) if name == STATE_STREAM else _history(stream)
+
+
+def _sentence(step: str) -> str:
+    return f"{step[0].upper()}{step[1:]}." if step else ""
+
+
+def unseen_findings(unseen: Sequence[str]) -> Iterator[Finding]:
+    """What is not looked at is no finding, and not well either."""
+    if unseen:
+        yield warn(
+            "rights",
+            f"these credentials may not see {', '.join(unseen)}",
+            "The rest was looked at. Of these nothing is known, good or bad.",
+            "Let SLICEWIRE_NATS_CREDENTIALS name admin.creds, and ask again.",
+        )
 
 
 def _server(server: Server, *, is_here: bool) -> Iterator[Finding]:

@@ -111,16 +111,15 @@ def _checkpoint(where: Places) -> Iterator[Finding]:
     if not path.exists():
         yield fine("checkpoint", "none yet: nothing was prepared here")
         return
-    document = _read(path)
-    if isinstance(document, str):
+    claims = _claims(path)
+    if isinstance(claims, str):
         yield error(
             "checkpoint",
-            f"{path}: {document}",
+            f"{path}: {claims}",
             "node-prep sets a checkpoint aside that it cannot read, and makes a new one from the ledger.",
             "Start slicewire-node-prep again, and keep the .corrupt file for a report.",
         )
         return
-    claims = document.get("claims", {})
     yield fine("checkpoint", counted(len(claims), "claim"))
     if stat.S_IMODE(path.stat().st_mode) & ~_ALONE:
         yield warn(
@@ -131,16 +130,45 @@ def _checkpoint(where: Places) -> Iterator[Finding]:
         )
 
 
+def _claims(path: Path) -> dict[str, Any] | str:
+    """Of a checkpoint, whose lines tell what has changed since the first; or why they cannot be told."""
+    data = _content(path)
+    if isinstance(data, str):
+        return data
+    claims: dict[str, Any] = {}
+    for number, line in enumerate(data.splitlines() or [b""]):
+        document = _object(line)
+        if isinstance(document, str) and number == 0:
+            return document
+        if isinstance(document, str):  # half written: nothing after it counts
+            break
+        claims |= document.get("claims", {})
+    return {uid: entry for uid, entry in claims.items() if entry is not None}
+
+
 def _read(path: Path) -> dict[str, Any] | str:
-    """A JSON object, or why it is none. What is no plain file is not opened: a pipe would be waited for."""
+    """A JSON object, or why it is none."""
+    data = _content(path)
+    return data if isinstance(data, str) else _object(data)
+
+
+def _content(path: Path) -> bytes | str:
+    """What is no plain file is not opened: a pipe would be waited for."""
     try:
         status = path.lstat()
         if not stat.S_ISREG(status.st_mode):
             return "it is not a file"
         if status.st_size > _MOST_BYTES:
             return f"it has {status.st_size:,} bytes"
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as fault:
+        return path.read_bytes()
+    except OSError as fault:
+        return f"cannot be read: {fault}"
+
+
+def _object(data: bytes) -> dict[str, Any] | str:
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError) as fault:
         return f"cannot be read: {fault}"
     return found if isinstance(found, dict) else "it is no JSON object"
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
 
 from slicewire.client import console, library, tables
 from slicewire.client.command import As, At, Url, run, say_when, stop
-from slicewire.common.bus.port import CaughtUp
+from slicewire.common.bus.port import CaughtUp, NotAllowed
 from slicewire.common.messages import CATALOGUE, INVENTORY, LEDGERS
 
 
@@ -42,7 +43,8 @@ async def _inventory(url: str, watch: bool, output: str) -> None:
         async for heard in client.facts(INVENTORY, LEDGERS):
             if isinstance(heard, CaughtUp):
                 caught_up = True
-                silent = await client.silent(library.latest(list(facts.values()), INVENTORY))
+                with suppress(NotAllowed):  # a reader may not ask: said already, and the table stays true
+                    silent = await client.silent(library.latest(list(facts.values()), INVENTORY))
             else:
                 facts[heard.channel.kind, heard.key] = heard
                 silent -= {heard.key} if heard.channel.kind == INVENTORY.kind else set()

@@ -113,7 +113,7 @@ class Client:
     """
 
     def __init__(self, bus: Bus) -> None:
-        self._bus = bus
+        self._bus = self.bus = bus
 
     async def allocate(self, *claims: ResourceClaim) -> tuple[ClaimAnswered, ...]:
         """All or none, on one node. A claim that waits is answered with its refusal, and keeps waiting.
@@ -201,7 +201,8 @@ class Client:
         yield CaughtUp(event)
 
     async def silent(self, pools: Iterable[PoolObserved]) -> frozenset[silence.Place]:
-        """Node and driver of those whose agent does not answer. It is asked now; nothing is kept of it."""
+        """Node and driver of those whose agent does not answer. It is asked now; nothing is kept of it.
+        Raises `NotAllowed` with credentials that may not ask."""
         return await silence.silent(self._bus, pools)
 
     def claims(self) -> AsyncIterator[ClaimObserved | Gone[ClaimObserved] | CaughtUp]:

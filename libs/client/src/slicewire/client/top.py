@@ -64,7 +64,8 @@ async def _lines(url: str, choice: Choice, interval: float) -> None:
 
 async def _live(url: str, choice: Choice, interval: float) -> None:
     quit_now = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, quit_now.set)
+    for told in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(told, quit_now.set)
     async with _frames(url, choice, interval, quit_now) as frames:
         with keys(quit_now), Live(console=console.terminal(), screen=True, auto_refresh=False) as live:
             async for frame in frames:

@@ -13,6 +13,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from slicewire.client.console import printable
 from slicewire.client.toppicture import Frame, NodeRow
 
 _QUITS = frozenset("qQ\x03\x1b")
@@ -66,15 +67,19 @@ def _table(rows: tuple[NodeRow, ...]) -> Table:
     for row in rows:
         numbers = (row.devices, row.held, row.free, row.sick, row.claims, row.prepared, row.failed)
         style = "bold red" if row.failed else "red" if row.sick else ""
-        table.add_row(Text(row.node), Text(row.product), *map(str, numbers), Text(row.note), style=style)
+        table.add_row(*map(_cell, (row.node, row.product, *numbers, row.note)), style=style)
     return table
+
+
+def _cell(value: object) -> Text:
+    return Text(printable(str(value)).replace("\n", " "))
 
 
 def _below(frame: Frame, hint: str) -> Iterator[Text]:
     if frame.matching > len(frame.rows):
         yield Text(f"… and {frame.matching - len(frame.rows):,} more nodes", style="dim")
     for wait in frame.waits[:3]:
-        yield Text(f"waiting  {wait}", style="yellow", no_wrap=True, overflow="ellipsis")
+        yield Text(f"waiting  {printable(wait)}", style="yellow", no_wrap=True, overflow="ellipsis")
     if hint:
         yield Text(hint, style="dim")
 

@@ -123,5 +123,5 @@ class _Text(logging.Formatter):
         given = _fields(record).items()
         fields = " ".join(f"{name}={_in_a_line(value)}" for name, value in given if name != "trace_id")
         where = record.name.removeprefix("slicewire.")
-        text = f"{clock} {record.levelname[0]} {where}: {record.getMessage()} {fields}"
+        text = f"{clock} {record.levelname[0]} {where}: {shown(record.getMessage())} {fields}"
         return f"{text}\n{shown(self.formatException(record.exc_info))}" if record.exc_info else text

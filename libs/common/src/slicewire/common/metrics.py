@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from itertools import accumulate, product
+from math import prod
 from typing import Any
 
 import msgspec
@@ -26,6 +27,8 @@ Values = tuple[str, ...]
 Sample = tuple[Values, float]
 QUICK = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Bounds in seconds, for what should take milliseconds."""
+_FEW = 8
+"""So many combinations of labels are shown before there is anything: each is as many series as buckets."""
 SLOW = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8)
 """Bounds in seconds, for what waits for hardware."""
 
@@ -154,13 +157,17 @@ class Gauge:
 
 
 class Histogram:
-    """How often something took how long, by the values of its labels."""
+    """How often something took how long, by the values of its labels. There from the start, as a counter is,
+    where that is few series."""
 
     def __init__(self, name: str, help: str, *labels: Label, bounds: Sequence[float] = QUICK) -> None:  # noqa: A002
         self.metric = Metric(name, Kind.HISTOGRAM, help, labels, "seconds")
         self.bounds = (*bounds, math.inf)
         self._lock = threading.Lock()
         self._counts: dict[Values, tuple[list[int], list[float]]] = {}
+        if prod(len(label.values) for label in labels) <= _FEW:
+            for values in product(*(label.values for label in labels)):
+                self.expect(*values)
 
     def observe(self, seconds: float, *values: str) -> None:
         if values not in self._counts:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, NoReturn
 
+from slicewire.common import logs
 from slicewire.common.bus.port import BusTooOld
 from slicewire.common.settings import BadSettings
 
@@ -18,7 +19,7 @@ def run(serve: Callable[[], Coroutine[Any, Any, None]]) -> NoReturn:
     try:
         asyncio.run(_until_told_to_stop(serve()))
     except* (BadSettings, BusTooOld) as group:
-        sys.stderr.write(f"{_first(group)}\n")
+        sys.stderr.write(f"{logs.shown(str(_first(group)))}\n")
         status = 2
     sys.exit(status)
 

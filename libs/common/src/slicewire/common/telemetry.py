@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import Enum
+from functools import lru_cache
 from urllib.parse import quote
 
 from opentelemetry import baggage, context, propagate, trace
@@ -24,7 +25,12 @@ _EXPORT_EVERY_MILLISECONDS = 500
 _MOST_WAITING = 16_384
 """Spans that may wait to be sent; more are dropped, so that a backend that is away costs no memory."""
 _CARRIED = "slicewire."
-_MOST_LINKS = 16
+_BETWEEN = ","
+"""Two values of what is carried under one name."""
+_OF_A_TRACE = ("traceparent", "tracestate", "baggage")
+_MOST_LINKS = 8
+_REMEMBERED = 2048
+"""Contexts that need not be read again: a claim's own comes with each of its spans."""
 _TRACER = trace.get_tracer("slicewire")
 _EXPORTING: list[TracerProvider] = []
 """At most one, and for good: that is how OpenTelemetry has it."""
@@ -95,7 +101,7 @@ def begin(
 
     `since` (nanoseconds since 1970) is for one that is known only now to be worth a span.
     """
-    if _is_off():
+    if _is_off() or _is_dropped(_extracted(parent)):
         return Span(trace.INVALID_SPAN, TraceParent(parent.get("traceparent", "")))
     return Span(
         _TRACER.start_span(
@@ -113,7 +119,19 @@ def _named(attributes: Mapping[str, Attribute]) -> dict[str, Attribute]:
 
 
 def _extracted(headers: Mapping[str, str]) -> context.Context:
-    return propagate.extract(dict(headers), context=context.Context())
+    return _read(*(headers.get(name, "") for name in _OF_A_TRACE))
+
+
+@lru_cache(_REMEMBERED)
+def _read(*values: str) -> context.Context:
+    given = {name: value for name, value in zip(_OF_A_TRACE, values, strict=True) if value}
+    return propagate.extract(given, context=context.Context())
+
+
+def _is_dropped(given: context.Context | None) -> bool:
+    """Of a trace that is not kept: there is nothing to do but to say so to whoever comes next."""
+    found = trace.get_current_span(given).get_span_context()
+    return found.is_valid and not found.trace_flags.sampled
 
 
 def _links(headers: Sequence[Mapping[str, str]]) -> list[trace.Link]:
@@ -123,12 +141,14 @@ def _links(headers: Sequence[Mapping[str, str]]) -> list[trace.Link]:
 
 
 class _Carried(SpanProcessor):
-    """What was said with `bearing`, on every span that comes of it."""
+    """What was said with `bearing`, on every span that comes of it and does not know better itself."""
 
     def on_start(self, span: SdkSpan, parent_context: context.Context | None = None) -> None:
+        known = span.attributes or {}
         for name, value in baggage.get_all(parent_context).items():
-            if name.startswith(_CARRIED):
-                span.set_attribute(name, str(value))
+            if name.startswith(_CARRIED) and name not in known:
+                values = str(value).split(_BETWEEN)
+                span.set_attribute(name, values if len(values) > 1 else values[0])
 
     def on_end(self, span: ReadableSpan) -> None:
         """It has been said already."""
@@ -194,6 +214,10 @@ def span(
         yield Span(trace.INVALID_SPAN, traceparent())
         return
     given = None if parent is None else _extracted(parent)
+    if _is_dropped(given):
+        with _within(given):
+            yield Span(trace.INVALID_SPAN, traceparent())
+        return
     with (
         _within(given),
         _TRACER.start_as_current_span(
@@ -227,13 +251,23 @@ def no_span(_name: str, **_attributes: object) -> Iterator[Span]:
     yield Span(trace.INVALID_SPAN, TraceParent(""))
 
 
-def bearing(headers: Mapping[str, str], **known: str) -> dict[str, str]:
+def bearing(headers: Mapping[str, str], **known: str | Sequence[str]) -> dict[str, str]:
     """A context that says so much of itself on every span that comes of it, in whatever part.
 
-    `pod_uid=…` becomes the attribute `slicewire.pod_uid`. Travels as W3C baggage; "" says nothing.
+    `pod_uid=…` becomes the attribute `slicewire.pod_uid`: of several a list, of none nothing. Travels as W3C
+    baggage. None of them may have a comma.
     """
-    said = ",".join(f"{_CARRIED}{name}={quote(value)}" for name, value in known.items() if value)
+    values = {name: one if isinstance(one, str) else _BETWEEN.join(one) for name, one in known.items()}
+    said = ",".join(f"{_CARRIED}{name}={quote(value)}" for name, value in values.items() if value)
     return {**headers, "baggage": said} if said else dict(headers)
+
+
+def borne(headers: Mapping[str, str], name: str) -> tuple[str, ...]:
+    """What was said with `bearing` under this name."""
+    if "baggage" not in headers:
+        return ()
+    found = baggage.get_baggage(_CARRIED + name, _extracted(headers))
+    return tuple(str(found).split(_BETWEEN)) if found else ()
 
 
 @contextmanager

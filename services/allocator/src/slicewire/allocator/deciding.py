@@ -16,6 +16,7 @@ from typing import Any
 from slicewire.allocator import metrics
 from slicewire.allocator.draft import Draft
 from slicewire.allocator.passage import Passage, answers_in
+from slicewire.allocator.pods import Pods
 from slicewire.allocator.view import Hoped, View
 from slicewire.common import telemetry
 from slicewire.common.bus.port import Bus, BusUnavailable, Committed, Stale, TooLarge, Write
@@ -44,9 +45,10 @@ class _Work:
 class Decider:
     """The queue, and what becomes of it."""
 
-    def __init__(self, bus: Bus, view: View) -> None:
+    def __init__(self, bus: Bus, view: View, pods: Pods) -> None:
         self._bus = bus
         self._view = view
+        self._pods = pods
         self._queue: deque[_Work] = deque()
         self._wake = asyncio.Event()
         self._one_by_one = 0
@@ -103,7 +105,7 @@ class Decider:
         passages = [work.passage for work in batch if work.passage.has_written]
         together = [passage.begin() for passage in passages]
         spans = [passage.commit(together) for passage in passages]
-        writes = draft.writes(_traces(passages, spans))
+        writes = self._pods.named_in(draft.writes(_traces(passages, spans)))
         answers = answers_in(writes)
         for passage in passages:
             passage.tell(answers)
@@ -114,14 +116,14 @@ class Decider:
                 outcome = await self._bus.commit(writes)
         except BusUnavailable as error:
             metrics.committed(None)
+            _say(spans, f"not known whether it was kept: {error}")
             for work in batch:
                 _fail(work, error)
         except (TooLarge, BadKey) as error:
             self._refused(batch, error)
         else:
             if isinstance(outcome, Stale):
-                for span in spans:
-                    span.failed(f"outrun by another allocator: {outcome.reason}")
+                _say(spans, f"outrun by another allocator: {outcome.reason}")
             await self._take_in(outcome, writes, batch, more)
         finally:
             for span in spans:
@@ -131,7 +133,8 @@ class Decider:
         """One of them cannot be told at all. It must not take the others along: each is tried alone."""
         if len(batch) == 1:
             _log.error("decision cannot be told", claim_uids=",".join(batch[0].claims), reason=str(error))
-            return _fail(batch[0], error)
+            _fail(batch[0], error)
+            return
         self._queue.extendleft(reversed(batch))
         self._one_by_one = len(batch)
 
@@ -162,10 +165,16 @@ def _traces(passages: Sequence[Passage], spans: Sequence[telemetry.Span]) -> dic
     return {uid: span.traceparent() for one, span in zip(passages, spans, strict=True) for uid in one.claims}
 
 
+def _say(spans: Sequence[telemetry.Span], failure: str) -> None:
+    for span in spans:
+        span.failed(failure)
+
+
 def _finish(batch: Sequence[_Work]) -> None:
     for work in batch:
         if not work.done.done():
-            metrics.ALLOCATION_SECONDS.observe(time.monotonic() - work.asked_at)
+            if work.passage.has_written:
+                metrics.ALLOCATION_SECONDS.observe(time.monotonic() - work.asked_at)
             work.done.set_result(work.result)
 
 

@@ -237,8 +237,7 @@ class Draft:
     ) -> dict[PoolKey, tuple[DeviceRequestAllocationResult, ...]]:
         found: dict[PoolKey, list[DeviceRequestAllocationResult]] = defaultdict(list)
         for result in allocation.devices.results:
-            key = self._view.pool_key(result.driver, result.pool)
-            if ledgers.can_be_told(key):
+            if ledgers.can_be_told(key := self._view.pool_key(result.driver, result.pool)):
                 found[key].append(result)
         return {key: tuple(results) for key, results in found.items()}
 

@@ -20,7 +20,7 @@ _NO_EFFECT = "None"
 
 ALLOCATION_SECONDS = Histogram(
     "slicewire_allocator_allocation_seconds",
-    "From a claim's being handed over to its answer's being kept by the stream",
+    "From a claim's being handed over to its answer's being kept by the stream, where there is a new one",
 )
 STEP_SECONDS = Histogram(
     "slicewire_allocator_step_seconds",

@@ -16,6 +16,7 @@ from slicewire.allocator import admission, metrics, questions
 from slicewire.allocator.deciding import Decider
 from slicewire.allocator.draft import Draft
 from slicewire.allocator.past import Pasts, Seen
+from slicewire.allocator.pods import Pods
 from slicewire.allocator.view import FOLLOWED, View
 from slicewire.common import telemetry
 from slicewire.common.bus.port import (
@@ -61,7 +62,8 @@ class Allocator:
         self._when_caught_up = when_caught_up
         self._view = View(untold_allocation)
         self._pasts = Pasts(bus, untold_allocation)
-        self._decider = Decider(bus, self._view)
+        self._pods = Pods()
+        self._decider = Decider(bus, self._view, self._pods)
         self._caught_up = asyncio.Event()
         self._is_serving = False
 
@@ -97,6 +99,7 @@ class Allocator:
                 self._when_caught_up()
                 self._caught_up.set()
             else:
+                self._pods.hear(heard)
                 self._view.hear(heard)
 
     async def _take(self) -> None:
@@ -174,7 +177,8 @@ class Allocator:
 
     async def _settle_again(self, uid: ClaimUID) -> None:
         """What it is given after a wait belongs to the trace of its refusal."""
-        with telemetry.carried({"traceparent": self._view.waiting.get(uid, "")}):
+        refused = {"traceparent": self._view.waiting.get(uid, "")}
+        with telemetry.carried(telemetry.bearing(refused, pod_uid=self._pods.of(uid))):
             await self._decider.do([uid], _settling(uid))
 
     async def _allocate(self, request: AllocateRequest) -> AllocateReply | Declined:

@@ -200,7 +200,7 @@ class View:
             self._allocation_by_node.pop(NodeName(key[0]), None)
             return
         self._allocation_by_node[fact.name] = fact.allocation
-        self.snapshot = self.snapshot.with_node(NodeView(name=fact.name, labels=fact.labels))
+        self.snapshot = self.snapshot.with_node(NodeView(fact.name, fact.labels, frozenset(fact.silent)))
 
     def _class(self, key: tuple[str, ...], fact: ClassObserved | None) -> None:
         self.capacity_changes += 1

@@ -41,7 +41,7 @@ class NamesFile:
         if self._path is None:
             return Names()
         try:
-            return wire.decode(self._path.read_bytes(), Names)
+            return wire.decode(smallfile.read(self._path), Names)
         except FileNotFoundError:
             return Names()
         except (OSError, wire.Malformed) as error:

@@ -14,6 +14,7 @@ import yaml
 
 from slicewire.common.nvml.facts import Unseen
 from slicewire.common.settings import BadSettings
+from slicewire.discovery import smallfile
 from slicewire.discovery.core.policy import NodePolicy
 from slicewire.discovery.core.policychecks import BadPolicy, checked
 
@@ -51,7 +52,7 @@ class PolicyFile:
 def _read(path: Path) -> NodePolicy:
     """Raises `BadPolicy`."""
     try:
-        return _understood(path.read_text())
+        return _understood(smallfile.read(path).decode())
     except OSError as error:
         raise BadPolicy(error.strerror or str(error)) from error
     except UnicodeError as error:

@@ -39,7 +39,7 @@ class Memory:
         if self._path is None or not self._path.exists():
             return None
         try:
-            self._written = wire.decode(self._path.read_bytes(), Remembered)
+            self._written = wire.decode(smallfile.read(self._path), Remembered)
         except (OSError, wire.Malformed) as error:
             _log.warning("health file cannot be read, and begins anew", path=self._path, reason=str(error))
         return self._written

@@ -13,7 +13,7 @@ import time
 import msgspec
 
 from slicewire.common import telemetry
-from slicewire.common.bus.port import ABSENT, Bus, BusUnavailable, CaughtUp, Declined
+from slicewire.common.bus.port import ABSENT, Bus, BusUnavailable, CaughtUp, Declined, TooLarge
 from slicewire.common.logs import Log
 from slicewire.common.messages import ALIVE, INVENTORY, AliveReply, AliveRequest, PoolObserved
 from slicewire.common.model import DriverName, NodeName
@@ -140,7 +140,7 @@ class Discovery:
         ) as span:
             try:
                 sequence = await self._bus.tell(INVENTORY, pool)
-            except BusUnavailable as error:
+            except (BusUnavailable, TooLarge) as error:
                 span.failed(str(error))
                 _log.warning(
                     "inventory not told yet", node=pool.node, generation=pool.generation, reason=str(error)

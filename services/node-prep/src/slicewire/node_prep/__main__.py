@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import os
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +27,7 @@ from slicewire.node_prep.driverroot import DriverRoot, Places
 from slicewire.node_prep.executors import Handover, Patience, executors, handover_of
 from slicewire.node_prep.hearing import Hearing
 from slicewire.node_prep.journal import CHECKPOINT_FILE, Journal
+from slicewire.node_prep.lastinventory import INVENTORY_FILE, LastInventory
 from slicewire.node_prep.metadatafiles import MetadataFiles
 from slicewire.node_prep.metrics import PART as MEASURED
 from slicewire.node_prep.mpsoffer import mps_here
@@ -42,6 +44,7 @@ GPU must hold up nobody else."""
 
 
 async def serve() -> None:
+    gc.freeze()  # what was loaded stays: looking through it again and again held up claims
     settings = from_environ(Settings, PART, os.environ)
     logs.start(settings.log_level, settings.log_format)
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_AT_ONCE, "node-prep"))
@@ -99,7 +102,8 @@ def _parts(settings: Settings, nvml: NvmlControl) -> _Parts:
     allocations = Allocations(hearing, settings.ledger_wait_seconds, kubernetes)
     node_prep = NodePrep(hearing, preparation, turns, allocations, describes=settings.device_metadata)
     heir = Asker.KUBELET if settings.kubelet else Asker.BUS
-    return _Parts(hearing, node_prep, Upkeep(node_prep, hearing, preparation, heir))
+    inventory = LastInventory(hearing, plugin_dir / INVENTORY_FILE) if kubernetes else None
+    return _Parts(hearing, node_prep, Upkeep(node_prep, hearing, preparation, heir, inventory))
 
 
 def _vfio(settings: Settings, nvml: NvmlControl) -> Handover:

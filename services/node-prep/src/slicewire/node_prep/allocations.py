@@ -48,7 +48,7 @@ class Allocations:
         if other := node.named_like(claim):
             return PrepareRefusal(
                 Why.REPLACED_CLAIM,
-                f"claim {claim.namespace}/{claim.name} was replaced:"
+                f"claim {claim.label} was replaced:"
                 f" in the ledger of node {node.name} its UID is {other.claim.uid}, not {claim.uid}",
             )
         if is_prepared:

@@ -7,7 +7,7 @@ becomes a span in hindsight. Refuses to know how anything is prepared.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -28,10 +28,13 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def preparing(claim: Claim, asked: Asked, trace: TraceParent, node: NodeName) -> Iterator[telemetry.Span]:
-    """The span of the preparation; the kubelet's call, with all that it waited for, is around it."""
-    parent = {"traceparent": trace} if trace else asked.context
-    about: dict[str, Any] = {"claim_uid": claim.uid, "claim": f"{claim.namespace}/{claim.name}", "node": node}
+def preparing(
+    claim: Claim, asked: Asked, trace: TraceParent, node: NodeName, pods: Sequence[str] = ()
+) -> Iterator[telemetry.Span]:
+    """The span of the preparation; the kubelet's call, with all that it waited for, is around it. On them and
+    on the steps in them are the UIDs of the pods."""
+    parent = telemetry.bearing({"traceparent": trace} if trace else asked.context, pod_uid=tuple(pods))
+    about: dict[str, Any] = {"claim_uid": claim.uid, "claim": claim.label, "node": node}
     if asked.by is not Asker.KUBELET:
         with telemetry.span(
             "prepare claim", kind=Kind.CONSUMER, parent=parent, links=(asked.context,), **about

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -53,18 +54,35 @@ _EVERYTHING = Wanted()
 _AS_WE_HAVE_IT = Places()
 
 
+class _Look(msgspec.Struct, frozen=True):
+    begun: float
+    wanted: Wanted
+    found: Driver | DriverAbsent
+
+
 class DriverRoot:
-    def __init__(self, nvml: Nvml, places: Places = _AS_WE_HAVE_IT) -> None:
+    def __init__(
+        self, nvml: Nvml, places: Places = _AS_WE_HAVE_IT, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._clock = clock
         self._nvml = nvml
         on_host = places.driver_root or str(nvml.driver_root)
         self._places = msgspec.structs.replace(places, driver_root=on_host)
         self._looking = threading.Lock()
+        self._latest: _Look | None = None
         self._installation = Installation(nvml.driver_root)
 
     def look(self, wanted: Wanted = _EVERYTHING) -> Driver | DriverAbsent:
-        """Everything as it is now: a driver may come, go and change while we run."""
-        with self._looking:  # the door promises nothing about several threads
-            facts = self._nvml.look()
+        """Everything as it is now: a driver may come, go and change while we run. Who asks while another's
+        look is under way waits for the next one, and all who wait share that."""
+        asked = self._clock()
+        with self._looking:
+            if self._latest is None or self._latest.wanted != wanted or self._latest.begun < asked:
+                self._latest = _Look(self._clock(), wanted, self._look(wanted))
+            return self._latest.found
+
+    def _look(self, wanted: Wanted) -> Driver | DriverAbsent:
+        facts = self._nvml.look()
         try:
             kernel = self._kernel(wanted)
             if isinstance(facts, NvmlAbsent):

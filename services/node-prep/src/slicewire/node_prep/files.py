@@ -152,8 +152,8 @@ def make(folder: Path) -> None:
     if os.path.isdir(folder):  # noqa: PTH112 - a Path costs more than the question
         return
     with mapped("making", folder):
-        missing = [one for one in (folder, *folder.parents) if not one.is_dir()]
-        for one in reversed(missing):
+        missing = [one for one in folder.parents if not os.path.lexists(one)]
+        for one in (*reversed(missing), folder):
             one.mkdir(mode=0o755, exist_ok=True)
 
 

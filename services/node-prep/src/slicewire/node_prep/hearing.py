@@ -45,6 +45,7 @@ class Picture(msgspec.Struct, frozen=True):
 
     node: Node
     told: Mapping[ClaimUID, Told] = msgspec.field(default_factory=dict)
+    pool: PoolObserved | None = None
 
     def with_heard(self, heard: Heard[PoolObserved | LedgerWritten | ClaimPrepared]) -> Picture:
         replaced = msgspec.structs.replace
@@ -55,7 +56,10 @@ class Picture(msgspec.Struct, frozen=True):
             assert heard.fact is None or isinstance(heard.fact, LedgerWritten)
             return replaced(self, node=_with_ledger(self.node, heard.fact))
         assert heard.fact is None or isinstance(heard.fact, PoolObserved)
-        return replaced(self, node=_with_pool(self.node, heard.fact))
+        return self.with_pool(heard.fact)
+
+    def with_pool(self, fact: PoolObserved | None) -> Picture:
+        return msgspec.structs.replace(self, node=_with_pool(self.node, fact), pool=fact)
 
     def with_told(self, uid: ClaimUID, told: Told) -> Picture:
         """An echo of what is older than what we know changes nothing."""
@@ -91,6 +95,20 @@ class Hearing:
     @property
     def told(self) -> Mapping[ClaimUID, Told]:
         return self._picture.told
+
+    @property
+    def pool(self) -> PoolObserved | None:
+        """What discovery said last."""
+        return self._picture.pool
+
+    async def remember(self, fact: PoolObserved) -> bool:
+        """What was heard before this process began; nothing where it is another node's, or the bus was heard
+        since. The ledger is not heard by it, and nobody vouches for it."""
+        if self.caught_up or (fact.node, fact.driver) != (self.node.name, self.node.driver):
+            return False
+        self._picture = self._picture.with_pool(fact)
+        await self.changed()
+        return True
 
     def silent_seconds(self) -> float:
         """How long nobody has vouched any more for what is known."""
@@ -205,7 +223,12 @@ def _with_ledger(node: Node, fact: LedgerWritten | None) -> Node:
     ledger = fact or LedgerWritten(node=node.name, driver=node.driver)
     allocations = {
         entry.claim.uid: Allocation(
-            claim_of(entry.claim), entry.results, entry.config, entry.trace, entry.pod_claim_name
+            claim_of(entry.claim),
+            entry.results,
+            entry.config,
+            entry.trace,
+            entry.pod_claim_name,
+            entry.pod_uids,
         )
         for entry in ledger.entries
     }

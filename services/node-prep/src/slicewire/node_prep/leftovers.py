@@ -93,7 +93,7 @@ class Leftovers:
     async def _taken_up(self, uid: ClaimUID, node: Node) -> bool:
         """A claim with a CDI file that the journal does not know."""
         allocation = node.allocation(uid)
-        if allocation is not None:
+        if allocation is not None and not self._preparation.is_over(uid):
             done = await self._node_prep.prepare(allocation.claim, self._heir, {})
             return not isinstance(done, PrepareRefusal)
         if self._preparation.is_inherited(uid) and not self._is_abandoned(uid):
@@ -101,7 +101,7 @@ class Leftovers:
         claim = Claim(uid=uid)
         try:
             devices = await self._preparation.stray_devices(uid)
-            held = leftovers.allocation(claim, devices, node)
+            held = allocation or leftovers.allocation(claim, devices, node)
             refusal = None if held is None else await self._node_prep.sweep_up(claim, held)
             # A stray still: nothing but the file could be told to be ours.
             if refusal is None or uid in self._preparation.strays:

@@ -43,6 +43,7 @@ class Preparation:
         self._predecessor = journal.predecessor(cdi_root)
         self._inherited: frozenset[ClaimUID] = frozenset()
         """Those of the strays that NVIDIA's driver has prepared."""
+        self._over: frozenset[ClaimUID] = frozenset()
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -117,8 +118,13 @@ class Preparation:
         return uid in self._inherited
 
     def disinherit(self, uid: ClaimUID) -> None:
-        """It is over: a stray like any other."""
+        """Who asked for it says that it is over."""
+        self._over |= self._inherited & {uid}
         self._inherited -= {uid}
+
+    def is_over(self, uid: ClaimUID) -> bool:
+        """NVIDIA's driver has prepared it, and it is not to be taken over any more."""
+        return uid in self._over
 
     async def stray_devices(self, uid: ClaimUID) -> tuple[DeviceName, ...]:
         """Those named in its CDI file; none where it cannot be read. Raises `DiskFault`."""
@@ -156,7 +162,9 @@ class Preparation:
                 return refusal
             self._record(uid, lambda now: now.with_prepared(uid), _kept_for(self.checkpoint.entries[uid]))
             undo.pop_all()
-        self._inherited -= {uid}
+        if uid in self._inherited:
+            self._predecessor.delete_file(uid)
+            self._inherited -= {uid}
         return None
 
     def _restore(self, uid: ClaimUID) -> PrepareRefusal | None:
@@ -182,6 +190,8 @@ class Preparation:
         for entry in self.checkpoint.in_state(State.STARTED):
             if entry.plan.claim.uid in theirs:
                 self._put_back(entry.plan.claim.uid)
+        for uid in theirs & {entry.plan.claim.uid for entry in self._completed()}:
+            self._predecessor.delete_file(uid)  # killed between what was recorded and this
         for entry in (*self.checkpoint.in_state(State.STARTED), *self.checkpoint.in_state(State.UNDOING)):
             refusal = self._remove(entry.plan.claim.uid)
             if refusal is not None:

@@ -135,7 +135,8 @@ class NodePrep:
     ) -> Entry | PrepareRefusal:
         entry = self._preparation.checkpoint.completed(claim.uid)
         trace = _trace(allocation, entry)
-        with preparing(claim, asked, trace, self._hearing.node.name) as span:
+        pods = allocation.pod_uids if allocation is not None else ()
+        with preparing(claim, asked, trace, self._hearing.node.name, pods) as span:
             done = await _or_refused(self._settled(allocation, entry, asked.by))
             if isinstance(done, PrepareRefusal):
                 span.failed(done.reason)

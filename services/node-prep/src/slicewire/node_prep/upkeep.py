@@ -18,6 +18,7 @@ from slicewire.node_prep.core.entry import Asker
 from slicewire.node_prep.core.lifecycle import State
 from slicewire.node_prep.files import DiskFault
 from slicewire.node_prep.hearing import Hearing
+from slicewire.node_prep.lastinventory import LastInventory
 from slicewire.node_prep.leftovers import Leftovers
 from slicewire.node_prep.preparation import Preparation
 from slicewire.node_prep.requests import endpoints
@@ -31,9 +32,18 @@ _log = Log("node-prep")
 
 
 class Upkeep:
-    """`heir` says when it is over for claims whose checkpoint was lost."""
+    """`heir` says when it is over for claims whose checkpoint was lost. `inventory` is for nodes whose claims
+    can be asked for elsewhere while the bus is away."""
 
-    def __init__(self, node_prep: NodePrep, hearing: Hearing, preparation: Preparation, heir: Asker) -> None:
+    def __init__(
+        self,
+        node_prep: NodePrep,
+        hearing: Hearing,
+        preparation: Preparation,
+        heir: Asker,
+        inventory: LastInventory | None = None,
+    ) -> None:
+        self._inventory = inventory
         self._node_prep = node_prep
         self._hearing = hearing
         self._preparation = preparation
@@ -56,6 +66,9 @@ class Upkeep:
             asyncio.TaskGroup() as tasks,
         ):
             await self.resume()
+            if self._inventory is not None:
+                await self._inventory.recall()
+                tasks.create_task(self._inventory.keep())
             async with kubelet:
                 self._is_open = True
                 tasks.create_task(self.in_step())

@@ -37,6 +37,7 @@ from slicewire.common.model import (
     ResourceSlice,
 )
 from slicewire.publisher import watched
+from slicewire.publisher.core.alike import alike
 from slicewire.publisher.core.attendance import Attendance, spoke
 from slicewire.publisher.core.classes import wanted_classes
 from slicewire.publisher.core.pods import Pod
@@ -103,8 +104,11 @@ class Cluster:
             self.pools.pop(pool, None)
             self._pools_of.get(pool.node, set()).discard(pool)
             self.forgotten.add(pool)
+            yield FactKey(NODES.kind, pool.node)
         else:
             self.pools[pool] = fact
+            for stored in self._slices.of(pool):
+                self.keep_slice(stored)
             self.forgotten.discard(pool)
             self.drivers.add(pool.driver)
             self._pools_of.setdefault(pool.node, set()).add(pool)
@@ -123,11 +127,13 @@ class Cluster:
         if uid in self.claims:
             yield from self._about_claim(self.claims[uid])
 
-    def hear_from(self, key: PoolKey) -> None:
+    def hear_from(self, key: PoolKey) -> tuple[Key, ...]:
         """Its agent is there: it has just said something."""
         known = self.attendance
-        if known is not None and (key not in known.present or key in known.missed):
-            self.attendance = spoke(known, key)
+        if known is None or (key in known.present and key not in known.missed):
+            return ()
+        self.attendance = spoke(known, key)
+        return () if key in known.present else about_agent(key)
 
     def keep_told(self, key: FactKey, fact: Fact | None, sequence: int) -> None:
         """As it was heard, or as we have just told it; what is older is old news."""
@@ -204,7 +210,8 @@ class Cluster:
 
     def keep_slice(self, found: ResourceSlice) -> None:
         """As it is stored."""
-        self._slices.keep(found)
+        told = self.pools.get(pool_of(found))
+        self._slices.keep(alike(found, told.devices) if told else found)
 
     def drop_slice(self, name: str) -> None:
         self._slices.drop(name)
@@ -272,6 +279,11 @@ class Cluster:
         if claim.status.devices or claim.uid in self.prepared:
             yield ReportKey(claim.uid)
         yield from self.waiting.about_pods(claim)
+
+
+def about_agent(key: PoolKey) -> tuple[Key, ...]:
+    """What is to be seen to when it falls silent, or speaks again."""
+    return key, FactKey(NODES.kind, key.node)
 
 
 def is_from_kubernetes(fact: Fact | None) -> bool:

@@ -26,6 +26,7 @@ from slicewire.common.model import (
     ClaimUID,
     DeviceClass,
     DeviceTaintRule,
+    DriverName,
     Node,
     NodeName,
     ObjectMeta,
@@ -45,7 +46,7 @@ def fact_of(key: FactKey, cluster: Cluster) -> Fact | None:
     match key.kind:
         case NODES.kind:
             node = cluster.nodes.get(key.name)
-            return None if node is None else node_fact(node)
+            return None if node is None else node_fact(node, silent_drivers(NodeName(key.name), cluster))
         case CLASSES.kind:
             found = cluster.classes.get(key.name)
             return None if found is None else class_fact(found)
@@ -59,11 +60,27 @@ def fact_of(key: FactKey, cluster: Cluster) -> Fact | None:
             raise AssertionError(f"no fact of ours is of kind {kind}")
 
 
-def node_fact(node: Node) -> NodeObserved:
+def node_fact(node: Node, silent: tuple[DriverName, ...] = ()) -> NodeObserved:
     meta = node.metadata
     return NodeObserved(
-        name=NodeName(meta.name), uid=meta.uid, labels=dict(meta.labels), allocation=allocation_mode(node)
+        name=NodeName(meta.name),
+        uid=meta.uid,
+        labels=dict(meta.labels),
+        allocation=allocation_mode(node),
+        silent=silent,
     )
+
+
+def silent_drivers(node: NodeName, cluster: Cluster) -> tuple[DriverName, ...]:
+    """Whose agents do not answer there. Of one that has not been heard yet, what was told still holds."""
+    told = cluster.told.get(FactKey(NODES.kind, node))
+    known = told.silent if isinstance(told, NodeObserved) else ()
+    silent = (
+        key.driver
+        for key in cluster.pools_of(node)
+        if cluster.is_silent(key) or (key.driver in known and cluster.is_unheard(key))
+    )
+    return tuple(sorted(silent))
 
 
 def allocation_mode(node: Node) -> str:

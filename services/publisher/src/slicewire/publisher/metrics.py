@@ -14,6 +14,7 @@ from slicewire.common.metrics import OTHER, Counter, Gauge, Histogram, Label, Pa
 from slicewire.publisher import watched
 from slicewire.publisher.apifaults import ApiConflict, ApiNotFound, ApiRejected, ApiUnavailable, NotLeading
 from slicewire.publisher.cluster import Cluster
+from slicewire.publisher.worklist import Again
 
 UNANSWERED = "none"
 DISCOVERY = "discovery"
@@ -122,11 +123,14 @@ def resource_of(path: str) -> str:
 
 @contextmanager
 def looking() -> Iterator[None]:
-    """One look at one object, by how it ends."""
+    """One look at one object, by how it ends; one that is to come again at its time has ended well."""
     result = OTHER
     try:
         yield
         result = "done"
+    except Again:
+        result = "done"
+        raise
     except Exception as error:
         result = next((word for kind, word in _RESULTS if isinstance(error, kind)), OTHER)
         raise

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from itertools import chain
 
 from slicewire.common.bus.port import Bus, BusUnavailable, Declined
 from slicewire.common.logs import Log
 from slicewire.common.messages import ALIVE, AliveRequest
 from slicewire.common.model import wire
-from slicewire.publisher.cluster import Cluster
+from slicewire.publisher.cluster import Cluster, about_agent
 from slicewire.publisher.core.attendance import STORM_ROUNDS, Attendance, Word, after_round, left
-from slicewire.publisher.keys import PoolKey
+from slicewire.publisher.keys import Key, PoolKey
 
 _ANSWER_SECONDS = 5.0
 _AT_ONCE = 64
-Wake = Callable[[Iterable[PoolKey]], None]
+Wake = Callable[[Iterable[Key]], None]
 _log = Log("publisher.rollcall")
 
 
@@ -63,8 +64,7 @@ class RollCall:
         finally:
             self._at_once.release()
         if words[key] is Word.ANSWERED and self._cluster.is_silent(key):
-            self._cluster.hear_from(key)
-            wake((key,))
+            wake(self._cluster.hear_from(key))
 
     async def _word_of(self, key: PoolKey) -> Word:
         try:
@@ -92,4 +92,5 @@ class RollCall:
             )
         if before.storm and not after.storm:
             _log.info("most agents are there again", asked=len(words))
-        wake((after.silent - before.silent) | (after.present - before.present))
+        changed = (after.silent - before.silent) | (after.present - before.present)
+        wake(chain.from_iterable(map(about_agent, changed)))

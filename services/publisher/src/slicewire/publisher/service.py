@@ -14,7 +14,7 @@ from typing import Any, assert_never
 import msgspec
 
 from slicewire.common import telemetry
-from slicewire.common.bus.port import ABSENT, Bus, BusUnavailable, CaughtUp, Committed, Stale, Write
+from slicewire.common.bus.port import ABSENT, Bus, BusUnavailable, CaughtUp, Committed, Stale, TooLarge, Write
 from slicewire.common.logs import Log
 from slicewire.common.messages import (
     ANSWERS,
@@ -97,6 +97,7 @@ class Publisher:
         self._api = api.fenced(self._leadership.seconds_left)
         self._workers = workers
         self._cluster = Cluster()
+        self._begun = traces.Begun()
         self._events = Events(self._api, policy.instance)
         self._slices = Slices(self._api, self._cluster, self._events, policy.keep_silent)
         self._binding = Binding(self._api, self._cluster)
@@ -174,8 +175,10 @@ class Publisher:
                 self._have("bus")
             else:
                 keys = tuple(self._cluster.hear(heard))
+                self._begun.hear(heard)
                 if heard.channel.kind == INVENTORY.kind and heard.fact and "bus" not in self._unsynced:
-                    self._cluster.hear_from(PoolKey(NodeName(heard.key[0]), DriverName(heard.key[1])))
+                    spoke = PoolKey(NodeName(heard.key[0]), DriverName(heard.key[1]))
+                    keys += self._cluster.hear_from(spoke)
                 if self._is_leading:
                     self._events.tell(occurrences(heard, self._cluster, self._api.dialect.version))
                 self._wake(keys)
@@ -220,6 +223,9 @@ class Publisher:
         except ApiRejected as error:
             _log.error("Kubernetes refuses it", key=str(key), reason=str(error))
             raise Again(_REJECTED_SECONDS) from error
+        except TooLarge as error:
+            _log.error("no message holds it", key=str(key), reason=str(error))
+            raise Again(_REJECTED_SECONDS) from error
         except Exception:  # noqa: BLE001 - the top of one work item: said, and the rest goes on
             _log.crashed("a look failed", key=str(key))
             raise Again(_REJECTED_SECONDS) from None
@@ -253,13 +259,14 @@ class Publisher:
         with telemetry.span(
             f"tell {key.kind}",
             kind=telemetry.Kind.PRODUCER,
-            parent=traces.of_fact(key, self._cluster),
+            parent=self._begun.of(key, self._cluster),
             key=key.name,
-        ):
+        ) as span:
             done = await self._bus.commit([Write(_CHANNELS[key.kind], (key.name,), fact, expected=expected)])
         match done:
             case Committed(sequence):
                 self._cluster.keep_told(key, fact, sequence)
+                self._begun.keep(key, fact, span.traceparent())
             case Stale(reason):
                 self._cluster.doubt_told(key)
                 raise ApiConflict(reason)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -50,6 +52,36 @@ def test_who_comes_later_finds_the_node_as_it_became(nvml: SimulatedNvml, path: 
     later = SimulatedNvml(path, new_node("node-a", "t4", 1))
     assert _facts(later) == _facts(nvml)
     assert [gpu.minor for gpu in _facts(later).gpus] == [1, 2, 3]
+
+
+def _changed_long_ago(path: Path) -> None:
+    os.utime(path, (1, 1))
+
+
+def test_a_look_where_nothing_has_changed_reads_nothing(nvml: SimulatedNvml, path: Path) -> None:
+    nvml.look()
+    _changed_long_ago(path)
+    assert nvml.look() is nvml.look()
+
+
+def test_a_file_that_was_written_just_now_is_read_again(nvml: SimulatedNvml, path: Path) -> None:
+    """Its time may be that of the next change, too."""
+    nvml.look()
+    just_now = time.time() + 100.0  # for as long as the test runs
+    os.utime(path, (just_now, just_now))
+    assert nvml.look() is not nvml.look()
+
+
+def test_whatever_was_seen_before_a_change_is_noticed(nvml: SimulatedNvml, path: Path) -> None:
+    gpu = _facts(nvml).gpus[0]
+    _changed_long_ago(path)
+    assert nvml.look() is nvml.look()
+    nvml.set_mig_mode(gpu.uuid, enabled=True)
+    assert _facts(nvml).gpus[0].mig_enabled
+    _changed_long_ago(path)
+    assert nvml.look() is nvml.look()
+    (nvml.sysfs_root / "sys/bus/pci/drivers/nvidia/unbind").write_text("0000:1a:00.0")
+    assert gpu.uuid not in {one.uuid for one in _facts(nvml).gpus}
 
 
 def test_a_faulty_gpu_is_unseen_and_the_others_are_read(nvml: SimulatedNvml, path: Path) -> None:

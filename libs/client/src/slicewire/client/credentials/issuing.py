@@ -19,7 +19,8 @@ from slicewire.common.model import wire
 IDENTITIES = "server/identities.conf"
 _ISSUED = "authority/issued.json"
 _DAY = 24 * 3600
-_LONGEST_NAME = 253
+_LONGEST_NAME = 243
+"""A file's name has at most 255 bytes, and ours begin with a dot and end with `.creds.new`."""
 _NAMED = {"node": "nodes", "reader": "readers"}
 """Roles of which there are many, and the folder of their files."""
 _SEEDS = {
@@ -71,8 +72,6 @@ class Issuer:
 
     def add(self, role: str, name: str, days: int) -> bool:
         """False where it has a file already. Raises `BadKey`."""
-        if len(name) > _LONGEST_NAME:
-            raise BadKey(f"{name[:40]!r}… cannot be a name: it has more than {_LONGEST_NAME} letters")
         if self._folder.read(path_of(role, name)) is not None:
             return False
         self._make(role, name, days)
@@ -148,6 +147,8 @@ def _is_last(one: Issued, issued: Sequence[Issued]) -> bool:
 def path_of(role: str, name: str) -> str:
     """Where the file of this one is. Raises `BadKey` for what could be a path, or several subjects."""
     token(name)
+    if len(name) > _LONGEST_NAME:
+        raise BadKey(f"{name[:40]!r}… cannot be a name: it has more than {_LONGEST_NAME} letters")
     if name.startswith("-"):
         raise BadKey(f"{name!r} cannot be a name: it begins with '-'")
     return f"clients/{_NAMED[role]}/{name}.creds" if role in _NAMED else f"clients/{name}.creds"

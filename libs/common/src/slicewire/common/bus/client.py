@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import re
 import ssl
 from collections.abc import Callable
 from typing import Any, cast
@@ -21,9 +22,15 @@ from slicewire.common.bus.identity import Access
 
 _ANSWER_SECONDS = 5.0
 _NOBODY = b"NATS/1.0 503"
+_NOT_ALLOWED = re.compile(r'permissions violation for publish to "([^"]*)"')
+"""As the client hands it over, in lower case."""
 _HALF_CLOSED = "returning true from eof_received() has no effect when using ssl"
 logging.getLogger("asyncio").addFilter(lambda record: record.getMessage() != _HALF_CLOSED)
 """The client leaves TLS connections as asyncio's streams do, and asyncio warns of its own streams."""
+
+
+class Refused(nats.errors.Error):
+    """We may not say this."""
 
 
 class QuickClient(Client):
@@ -35,7 +42,10 @@ class QuickClient(Client):
         self.direct: dict[int, Callable[[lines.Arrived], None]] = {}
         """By subscription, who gets its messages as soon as they are read, without a queue between."""
         self._answers_to = ""
-        self._questions: dict[bytes, asyncio.Future[lines.Arrived]] = {}
+        self._questions: dict[bytes, tuple[str, asyncio.Future[lines.Arrived]]] = {}
+        """By where the answer comes: the subject, and who waits."""
+        self.refused: set[str] = set()
+        """Subjects, in lower case, on which the server has not let us say anything."""
         self._numbers = itertools.count(1)
         self.access = Access("", "")
 
@@ -56,12 +66,22 @@ class QuickClient(Client):
 
     async def _process_err(self, err_msg: str) -> None:
         """Credentials that expired or were revoked may be replaced: the client itself would give up."""
-        if "auth" in err_msg.lower():
+        if refused := _NOT_ALLOWED.search(err_msg):
+            await super()._process_err(err_msg)
+            self._refuse(refused[1])
+        elif "auth" in err_msg.lower():
             error = nats.errors.Error(f"nats: {err_msg}")
             await self._error_cb(error)
             await self._process_op_err(error)
         else:
             await super()._process_err(err_msg)
+
+    def _refuse(self, subject: str) -> None:
+        """Whoever asked it would wait in vain."""
+        self.refused.add(subject)
+        for asked, question in self._questions.values():
+            if asked.lower() == subject and not question.done():
+                question.set_exception(Refused(f"nats: not allowed to say {asked}"))
 
     async def expect_answers(self) -> None:
         """Once, when connected: answers come on one subscription."""
@@ -70,9 +90,9 @@ class QuickClient(Client):
         self.direct[subscription._id] = self._answered  # noqa: SLF001
 
     def _answered(self, message: lines.Arrived) -> None:
-        question = self._questions.get(message.subject)
-        if question is not None and not question.done():
-            question.set_result(message)
+        found = self._questions.get(message.subject)
+        if found is not None and not found[1].done():
+            found[1].set_result(message)
 
     async def asked(
         self,
@@ -85,7 +105,7 @@ class QuickClient(Client):
         reply = f"{self._answers_to}.{next(self._numbers)}"
         loop = asyncio.get_running_loop()
         question: asyncio.Future[lines.Arrived] = loop.create_future()
-        self._questions[reply.encode()] = question
+        self._questions[reply.encode()] = subject, question
         late = loop.call_later(seconds, _give_up, question)
         try:
             await self.publish(subject, body, reply=reply, headers=headers)

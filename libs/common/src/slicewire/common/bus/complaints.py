@@ -20,11 +20,11 @@ class Complaints:
 
     async def heard(self, error: Exception) -> None:
         """The client's error callback."""
-        if refusal := self._access.refusal(error):
+        if _NOT_ALLOWED in (text := str(error)).lower():  # its subject may have any word in it
+            self._say("bus does not allow it", text.removeprefix("nats: "))
+        elif refusal := self._access.refusal(error):
             self._refusal = refusal
             self._say("bus refuses us", refusal)
-        elif _NOT_ALLOWED in (text := str(error)).lower():
-            self._say("bus does not allow it", text.removeprefix("nats: "))
         else:
             _log.debug("bus", reason=repr(error))
 

@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 import nats.errors
 
 from slicewire.common.bus import lines
-from slicewire.common.bus.client import QuickClient
+from slicewire.common.bus.client import QuickClient, Refused
 from slicewire.common.bus.envelope import as_shown
 from slicewire.common.bus.link import ApiFault, Inbox, Message, Reconnected
-from slicewire.common.bus.port import BusUnavailable
+from slicewire.common.bus.port import BusUnavailable, NotAllowed
 from slicewire.common.model import wire
 from slicewire.common.settings import BadSettings
 
@@ -29,8 +29,9 @@ LOST = (
     nats.errors.OutboundBufferLimitError,
     nats.errors.StaleConnectionError,
     TimeoutError,
+    Refused,
 )
-"""The server is away, or nobody answers."""
+"""The server is away, or nobody answers, or we may not ask."""
 CONNECTING_FAILED = (TimeoutError, OSError, nats.errors.Error)
 """There is no connection; why, the client has complained before."""
 
@@ -143,6 +144,8 @@ def mapped(client: QuickClient, attempt: str) -> Iterator[None]:
     before = task.cancelling() if task else 0
     try:
         yield
+    except Refused as error:
+        raise NotAllowed(f"{attempt}: the server does not allow it with these credentials") from error
     except LOST as error:
         raise BusUnavailable(f"{attempt}: {type(error).__name__}") from error
     finally:

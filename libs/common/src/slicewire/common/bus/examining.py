@@ -17,11 +17,11 @@ import msgspec
 
 from slicewire.common.bus.client import QuickClient
 from slicewire.common.bus.complaints import Complaints
-from slicewire.common.bus.connection import CONNECTING_FAILED, LOST, NatsLink
+from slicewire.common.bus.connection import CONNECTING_FAILED, LOST, NatsLink, servers
 from slicewire.common.bus.envelope import as_shown
 from slicewire.common.bus.identity import Access
 from slicewire.common.bus.link import ApiFault, Message
-from slicewire.common.bus.port import BusUnavailable
+from slicewire.common.bus.port import BusUnavailable, NotAllowed
 from slicewire.common.messages import HISTORY_STREAM, STATE_STREAM
 from slicewire.common.model import wire
 
@@ -30,6 +30,12 @@ _SILENCE_SECONDS = 0.4
 """After the last service that says its name."""
 _MOST_SERVICES = 20_000
 _STREAM_NOT_FOUND = 10059
+_CALLS = {
+    "the room on its disks": ".api.info",
+    "consumers": ".consumer.list.",
+    "how many allocators there are": "$srv.ping",
+}
+"""What a call lets us see; as the client keeps those that were refused."""
 
 
 class Server(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,6 +99,8 @@ class Examined(msgspec.Struct, frozen=True, kw_only=True):
     storage: Storage | Unanswered = Unanswered("not asked")
     streams: dict[str, Stream | Unanswered] = msgspec.field(default_factory=dict)
     services: tuple[Service, ...] = ()
+    unseen: tuple[str, ...] = ()
+    """What our credentials do not let us see."""
 
 
 async def examine(
@@ -114,7 +122,11 @@ async def _visiting(
 ) -> AsyncIterator[QuickClient]:
     client = QuickClient()
     client.access = access
-    options: dict[str, Any] = {"servers": url, "name": "slicewire-doctor", "error_cb": complaints.heard}
+    options: dict[str, Any] = {
+        "servers": servers(url),
+        "name": "slicewire-doctor",
+        "error_cb": complaints.heard,
+    }
     try:
         try:
             async with asyncio.timeout(patience_seconds):
@@ -140,7 +152,10 @@ async def _asked(client: QuickClient, url: str) -> Examined:
         _stream(link, HISTORY_STREAM),
     )
     streams = {STATE_STREAM: state, HISTORY_STREAM: history}
-    return Examined(url=url, server=server, storage=storage, streams=streams, services=services)
+    unseen = tuple(what for what, call in _CALLS.items() if any(call in one for one in client.refused))
+    return Examined(
+        url=url, server=server, storage=storage, streams=streams, services=services, unseen=unseen
+    )
 
 
 async def _server(client: QuickClient) -> Server:
@@ -178,6 +193,8 @@ async def _call(link: NatsLink, call: str) -> dict[str, Any] | Unanswered:
             return await link.api(call, {})
     except ApiFault as fault:
         return Unanswered(str(fault), is_missing=fault.code == _STREAM_NOT_FOUND)
+    except NotAllowed:
+        return Unanswered("these credentials may not ask it: not allowed by the server")
     except (TimeoutError, BusUnavailable):
         return Unanswered("JetStream did not answer: it is off, has no leader, or we are not allowed to ask")
 

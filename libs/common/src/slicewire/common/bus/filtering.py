@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 _KIND, _FIRST_NAME = 3, 4
-"""Tokens of `slicewire.v1.state.<kind>.<name>…`."""
+"""Tokens of a fact's subject: version, `state`, kind, names."""
 
 
 def filters(subjects: Sequence[str]) -> dict[str, Any]:

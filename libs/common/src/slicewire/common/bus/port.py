@@ -30,6 +30,10 @@ class BusUnavailable(Exception):
     """No answer from the bus in time. What was told may or may not have been kept: tell it again."""
 
 
+class NotAllowed(BusUnavailable):
+    """The server does not let us say this, with the credentials that we have."""
+
+
 class StreamLost(BusUnavailable):
     """What was heard is not what the stream now says: it was made anew, or the end of a key may have
     been missed. Forget everything and follow again."""

@@ -42,8 +42,11 @@ INSIDE_API, OUTSIDE_API = "$JS.API", "slicewire.js.API"
 OUTSIDE = ("node", "user", "reader")
 """Roles that are not trusted with more than their own: they have another account."""
 _CONSUMER = "CONSUMER.CREATE"
+_PULLING = ("CONSUMER.MSG.NEXT", "CONSUMER.INFO", "CONSUMER.DELETE")
 _WORK = f"allocator-{CLAIMS.kind}"
 """The one durable consumer. Whoever could write it could keep claims from being decided."""
+ROLL_CALL, _WHO_AM_I = "$SRV.PING", "$SYS.REQ.USER.INFO"
+"""Which services there are; and what the server has to say of whoever asks it."""
 Channels = tuple[Channel[Any], ...]
 Endpoints = tuple[Endpoint[Any, Any], ...]
 
@@ -67,6 +70,8 @@ class _Role(msgspec.Struct, frozen=True, kw_only=True):
     is_node: bool = False
     makes_streams: bool = False
     takes_work: bool = False
+    pulls: bool = False
+    """Follows with other programs, too, which ask for what is next."""
 
 
 _ROLES = {
@@ -76,8 +81,9 @@ _ROLES = {
     "user": _Role(
         tells=(CLASSES, TAINT_RULES),
         asks=(ALLOCATE, RELEASE, EXPLAIN, WHATIF, CAPACITY, PREPARE, UNPREPARE, ALIVE),
+        pulls=True,
     ),
-    "reader": _Role(asks=(EXPLAIN, WHATIF, CAPACITY)),
+    "reader": _Role(asks=(EXPLAIN, WHATIF, CAPACITY), pulls=True),
 }
 PARTS = ("allocator", "publisher", "user", "admin")
 """Roles with one identity each, of the same name. Nodes and readers have a name each."""
@@ -103,11 +109,12 @@ def rights(role: str) -> Rights:
     """What an identity of this role may say and hear."""
     answers_to = f"{inbox(role, MINE)}.>"
     if role == "admin":
-        return Rights(publish=(f"{VERSION}.>", "$JS.API.>", "$JS.ACK.>", "$JS.FC.>"), subscribe=(answers_to,))
+        everything = (f"{VERSION}.>", "$JS.API.>", "$JS.ACK.>", "$JS.FC.>", ROLL_CALL, _WHO_AM_I)
+        return Rights(publish=everything, subscribe=(answers_to,))
     its = _ROLES[role]
     served = [endpoint for endpoint in ENDPOINTS if endpoint.server in its.parts]
     return Rights(
-        publish=(*_tells(its), *_asks(its.asks), *_jetstream(its, api(role))),
+        publish=(*_tells(its), *_asks(its.asks), *_jetstream(its, api(role)), _WHO_AM_I),
         never=() if its.takes_work else _others_work(api(role)),
         subscribe=(answers_to, *_serves(its, served)),
         answers=bool(served),
@@ -137,7 +144,11 @@ def _serves(its: _Role, endpoints: Iterable[Endpoint[Any, Any]]) -> Iterable[str
 
 
 def _others_work(api: str) -> tuple[str, ...]:
-    return (f"{api}.{_CONSUMER}.{STATE_STREAM}.{_WORK}", f"{api}.{_CONSUMER}.{STATE_STREAM}.{_WORK}.>")
+    its = (_CONSUMER, *_PULLING)
+    return (
+        *(f"{api}.{call}.{STATE_STREAM}.{_WORK}" for call in its),
+        f"{api}.{_CONSUMER}.{STATE_STREAM}.{_WORK}.>",
+    )
 
 
 def _jetstream(its: _Role, api: str) -> Iterable[str]:
@@ -153,5 +164,7 @@ def _jetstream(its: _Role, api: str) -> Iterable[str]:
     for stream in _STREAMS:
         yield from (f"{api}.{_CONSUMER}.{stream}.*", f"{api}.{_CONSUMER}.{stream}.*.>")
         yield from (f"{api}.DIRECT.GET.{stream}", f"{api}.DIRECT.GET.{stream}.>")
+        if its.pulls:
+            yield from (f"{api}.{call}.{stream}.*" for call in _PULLING)
     if its.takes_work:
         yield from (f"{api}.CONSUMER.MSG.NEXT.{STATE_STREAM}.{_WORK}", f"$JS.ACK.{STATE_STREAM}.{_WORK}.>")

@@ -90,7 +90,7 @@ async def _answered(endpoint: Endpoint[Any, Any], handler: Handler, data: bytes)
 
 
 def sealed(reply: Object | Declined, most_bytes: int) -> bytes | Declined:
-    """An answer as it is sent, or why it cannot be. A reason stands in a header: that is one line, and short."""
+    """An answer as it is sent, or why it cannot be. A reason stands in a header: one line, and short."""
     if isinstance(reply, Declined):
         return Declined(reply.code, _in_a_line(reply.reason))
     try:

@@ -9,11 +9,16 @@ from __future__ import annotations
 
 import msgspec
 
-from slicewire.common.bus.rights import INSIDE_API, MINE, OUTSIDE, OUTSIDE_API, inbox, rights
-from slicewire.common.messages import ENDPOINTS
+from slicewire.common.bus.rights import INSIDE_API, MINE, OUTSIDE, OUTSIDE_API, ROLL_CALL, inbox, rights
+from slicewire.common.messages import ENDPOINTS, VERSION
 
-_API_CALLS = ("STREAM.INFO", "CONSUMER.CREATE", "DIRECT.GET")
-_MANY_ANSWERS = "DIRECT.GET"
+_API_CALLS = (
+    *("STREAM.INFO", "DIRECT.GET"),
+    *("CONSUMER.CREATE", "CONSUMER.MSG.NEXT", "CONSUMER.INFO", "CONSUMER.DELETE"),
+)
+_MANY_ANSWERS = ("DIRECT.GET", "CONSUMER.MSG.NEXT")
+_OURS = (f"{VERSION}.", "$JS.FC.")
+_OUTSIDE_PARTS = ("discovery", "node-prep")
 
 
 class Crossing(msgspec.Struct, frozen=True):
@@ -32,9 +37,11 @@ def from_inside() -> tuple[Crossing, ...]:
     """What the inside offers: facts to be told, questions to be answered, the streams, and what they send."""
     served_outside = {endpoint.pattern for endpoint in ENDPOINTS if endpoint.server in _OUTSIDE_PARTS}
     said = {subject.replace(MINE, "*"): None for role in OUTSIDE for subject in rights(role).publish}
-    plain = [Crossing(subject) for subject in said if not _is_api(subject) and subject not in served_outside]
+    plain = [
+        Crossing(subject) for subject in said if subject.startswith(_OURS) and subject not in served_outside
+    ]
     api = [
-        Crossing(f"{INSIDE_API}.{call}.>", f"{OUTSIDE_API}.{call}.>", answers_often=call == _MANY_ANSWERS)
+        Crossing(f"{INSIDE_API}.{call}.>", f"{OUTSIDE_API}.{call}.>", answers_often=call in _MANY_ANSWERS)
         for call in _API_CALLS
     ]
     sent = [Crossing(f"{inbox(role, '*')}.>", is_stream=True) for role in OUTSIDE]
@@ -42,12 +49,6 @@ def from_inside() -> tuple[Crossing, ...]:
 
 
 def from_outside() -> tuple[Crossing, ...]:
-    """What the outside offers: the questions that nodes answer."""
-    return tuple(Crossing(endpoint.pattern) for endpoint in ENDPOINTS if endpoint.server in _OUTSIDE_PARTS)
-
-
-_OUTSIDE_PARTS = ("discovery", "node-prep")
-
-
-def _is_api(subject: str) -> bool:
-    return subject.startswith(f"{OUTSIDE_API}.")
+    """What the outside offers: the questions that nodes answer, and who they are."""
+    asked = (Crossing(endpoint.pattern) for endpoint in ENDPOINTS if endpoint.server in _OUTSIDE_PARTS)
+    return (*asked, Crossing(ROLL_CALL, answers_often=True))

@@ -25,7 +25,7 @@ Q = TypeVar("Q", bound=Object)
 A = TypeVar("A", bound=Object)
 _TOKEN = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
 LONGEST_NAME = 253
-"""As Kubernetes has it: a server closes the connection of whoever sends a subject of some 4,000 characters."""
+"""As in Kubernetes. A server closes the connection of whoever sends a subject of 4,000 characters."""
 _SHOWN = 60
 
 

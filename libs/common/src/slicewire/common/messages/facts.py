@@ -74,12 +74,17 @@ class PoolObserved(Fact, frozen=True):
 
 
 class NodeObserved(Fact, frozen=True):
-    """A node as Kubernetes has it, and who allocates its pools. Without Kubernetes there is none."""
+    """A node as Kubernetes has it, and who allocates its pools. Without Kubernetes there is none.
+
+    `silent`: the drivers whose agents do not answer there, in order. Nobody is given their devices who does
+    not tolerate the taint `slicewire.dev/silent`.
+    """
 
     name: NodeName
     uid: str
     labels: dict[str, str] = msgspec.field(default_factory=dict)
     allocation: str = KUBE_SCHEDULER
+    silent: tuple[DriverName, ...] = ()
 
 
 class ClassObserved(Fact, frozen=True):
@@ -112,6 +117,7 @@ class LedgerEntry(Object, frozen=True):
     `confirmed`: Kubernetes has shown this allocation in the claim's status, so that its absence
     there from now on means that it was given back, not that it has yet to be written.
     `pod_claim_name`: what the pod calls a claim that was made for it from a template.
+    `pod_uids`: the pods it is for, as far as its trace says so, the first few of many.
     """
 
     claim: ClaimRef
@@ -121,6 +127,7 @@ class LedgerEntry(Object, frozen=True):
     confirmed: bool = False
     trace: TraceParent = TraceParent("")
     pod_claim_name: str = ""
+    pod_uids: tuple[str, ...] = ()
 
 
 class Conflict(Object, frozen=True):

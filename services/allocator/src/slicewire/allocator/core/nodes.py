@@ -9,17 +9,24 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from slicewire.common.model import NodeName, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm
+from slicewire.common.model import (
+    DriverName,
+    NodeName,
+    NodeSelector,
+    NodeSelectorRequirement,
+    NodeSelectorTerm,
+)
 
 NAME_FIELD = "metadata.name"
 """The only field that core/v1 lets a node selector match."""
 
 
 class NodeView(msgspec.Struct, frozen=True):
-    """As much of a node as placement looks at."""
+    """As much of a node as placement looks at. `silent`: the drivers whose agents do not answer there."""
 
     name: NodeName
     labels: Mapping[str, str] = {}
+    silent: frozenset[DriverName] = frozenset()
 
 
 class Unreadable(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ from typing import ClassVar
 import msgspec
 
 from slicewire.allocator.core.holdings import Amount
-from slicewire.allocator.core.taints import RuleTaint, written
+from slicewire.allocator.core.taints import SILENT, RuleTaint, written
 from slicewire.common.model import DeviceTaint, Quantity, Rule
 
 
@@ -83,6 +83,8 @@ class Tainted(Objection, frozen=True):
         match self.taint:
             case RuleTaint(rule=rule):
                 return f"tainted by DeviceTaintRule {rule}: {written(self.taint)}"
+            case found if found == SILENT:
+                return f"its agent is silent, see that discovery runs there: taint {written(found)}"
             case _:
                 return f"taint {written(self.taint)} is not tolerated"
 

@@ -36,7 +36,7 @@ from slicewire.allocator.core.refused import Refused
 from slicewire.allocator.core.sharing import sharing
 from slicewire.allocator.core.standings import Standings
 from slicewire.allocator.core.stock import Stock
-from slicewire.allocator.core.taintrules import TaintRules, tainted, tellings_under, with_rule
+from slicewire.allocator.core.taintrules import TaintRules, of_agent, tainted, tellings_under, with_rule
 from slicewire.common.model import DeviceClass, DeviceTaintRule, DriverName, NodeName, PoolID
 from slicewire.common.model.packing import PACKING, Packing
 
@@ -145,7 +145,8 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
             return self
         after = after and tuple(map(sharing, after))
         told = self._told.without(key) if after is None else self._told.with_value(key, after)
-        change = before or (), after and tainted(after, self.taint_rules)
+        of_others = of_agent(key.driver, self.node(key.node))
+        change = before or (), after and tainted(after, self.taint_rules, of_others)
         return self._with_changes({key: change}, _told=told)
 
     def _with_changes(self, changes: Changes, **told: object) -> Snapshot:
@@ -194,7 +195,8 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
         changes: dict[TellingKey, tuple[Slices, Slices | None]] = {}
         for key in {key for each in (before, rule) if each for key in tellings_under(each, self._pools)}:
             told = self._told.get(key) or ()
-            was, now = tainted(told, self.taint_rules), tainted(told, rules)
+            of_others = of_agent(key.driver, self.node(key.node))
+            was, now = (tainted(told, each, of_others) for each in (self.taint_rules, rules))
             if was != now:
                 changes[key] = was, now
         return self._with_changes(changes, taint_rules=rules)
@@ -203,26 +205,37 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
         record = self._nodes.get(node.name)
         if record.was_told and record.view == node:
             return self
-        told = NodeRecord(node, was_told=True, local=record.local)
-        return msgspec.structs.replace(
-            self,
-            **self._forgetting([node.name]),
-            labelled=self.labelled | {node.name} if PACKING in node.labels else self.labelled - {node.name},
-            _nodes=self._nodes.with_record(told),
-        )
+        return self._with_node(NodeRecord(node, was_told=True, local=record.local))
 
     def without_node(self, name: NodeName) -> Snapshot:
         """Its slices stay, if it has any: it is only no longer known as a node with labels."""
         record = self._nodes.get(name)
         if not record.was_told:
             return self
-        untold = NodeRecord(NodeView(name), local=record.local)
-        return msgspec.structs.replace(
+        return self._with_node(NodeRecord(NodeView(name), local=record.local))
+
+    def _with_node(self, record: NodeRecord) -> Snapshot:
+        name, before, now = record.view.name, self.node(record.view.name), record.view
+        after = msgspec.structs.replace(
             self,
             **self._forgetting([name]),
-            labelled=self.labelled - {name},
-            _nodes=self._nodes.with_record(untold),
+            labelled=self.labelled | {name} if PACKING in now.labels else self.labelled - {name},
+            _nodes=self._nodes.with_record(record),
         )
+        if before.silent == now.silent:
+            return after
+        return after._with_silence(before, now)  # noqa: SLF001 - a successor of its own kind
+
+    def _with_silence(self, before: NodeView, now: NodeView) -> Snapshot:
+        """What the agents told that have fallen silent, or speak again."""
+        changes: dict[TellingKey, tuple[Slices, Slices | None]] = {}
+        for driver in before.silent ^ now.silent:
+            key = TellingKey(now.name, driver)
+            if told := self._told.get(key):
+                was, after = (of_agent(driver, each) for each in (before, now))
+                rules = self.taint_rules
+                changes[key] = tainted(told, rules, was), tainted(told, rules, after)
+        return self._with_changes(changes)
 
     def with_packing(self, packing: Packing) -> Snapshot:
         """The same, where nodes that do not say it themselves are filled like this."""

@@ -10,6 +10,10 @@ _BLOCKING = ("NoSchedule", "NoExecute")
 """Other effects, `None` and those of a future API, do not keep anybody away."""
 
 
+SILENT = DeviceTaint(key="slicewire.dev/silent", effect="NoSchedule")
+"""Of every device whose agent does not answer: nobody knows whether it is there, and nobody prepares it."""
+
+
 class RuleTaint(DeviceTaint, frozen=True, kw_only=True):
     """A taint of no driver: `rule` is the DeviceTaintRule that puts it there."""
 

@@ -24,6 +24,14 @@ from slicewire.common.model import (
 )
 from slicewire.common.model.struct import Object
 
+_LONGEST = 253
+"""Of a name in Kubernetes. What is longer comes from somebody who does not follow its rules."""
+
+
+def short(name: str) -> str:
+    """As it may be repeated to whoever gave it, and in the log."""
+    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
+
 
 class Claim(Object, frozen=True):
     """Which claim. Namespace and name may be empty where only the UID is known."""
@@ -33,7 +41,12 @@ class Claim(Object, frozen=True):
     name: ClaimName = ClaimName("")
 
     def __str__(self) -> str:
-        return f"{self.namespace}/{self.name} ({self.uid})"
+        return f"{self.label} ({short(self.uid)})"
+
+    @property
+    def label(self) -> str:
+        """`namespace/name`, as people say it."""
+        return f"{short(self.namespace)}/{short(self.name)}"
 
     def is_named_like(self, other: Claim) -> bool:
         return bool(self.name) and (self.namespace, self.name) == (other.namespace, other.name)
@@ -48,6 +61,8 @@ class Allocation(msgspec.Struct, frozen=True):
     trace: TraceParent = TraceParent("")
     pod_claim_name: str = ""
     """What the pod calls a claim that was made for it from a template; empty for any other."""
+    pod_uids: tuple[str, ...] = ()
+    """For whose pods it is, as far as that is known."""
 
 
 class Node(msgspec.Struct, frozen=True, kw_only=True):

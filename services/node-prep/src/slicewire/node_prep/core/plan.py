@@ -18,7 +18,7 @@ from slicewire.node_prep.core.config import BadConfig, Configuration, read
 from slicewire.node_prep.core.described import described
 from slicewire.node_prep.core.hardware import PlannedDevice
 from slicewire.node_prep.core.holding import Holders, in_the_way
-from slicewire.node_prep.core.node import Allocation, Claim, Node
+from slicewire.node_prep.core.node import Allocation, Claim, Node, short
 from slicewire.node_prep.core.refusal import PrepareRefusal, Why
 from slicewire.node_prep.core.steps import Step, WriteCdiFile, WriteMetadata
 
@@ -109,7 +109,7 @@ def wrong_claim(claim: Claim) -> PrepareRefusal | None:
         return None
     return PrepareRefusal(
         Why.WRONG_CLAIM,
-        f"claim {claim.namespace}/{claim.name}: {claim.uid!r} cannot be a claim UID:"
+        f"claim {claim.label}: {short(claim.uid)!r} cannot be a claim UID:"
         f" 1 to {_LONGEST_UID} letters, digits, '-' and single '.', first and last a letter or digit",
     )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from slicewire.common.model import ClaimUID
 from slicewire.node_prep import files
-from slicewire.node_prep.core import cdi, mpsclients, predecessor
+from slicewire.node_prep.core import cdi, mpsclients
 from slicewire.node_prep.core.hardware import Partition, VfioFunction
 from slicewire.node_prep.core.plan import PreparePlan
 from slicewire.node_prep.core.refusal import PrepareRefusal
@@ -32,7 +32,6 @@ class WritesCdiFiles:
         if isinstance(content, PrepareRefusal):
             return content
         files.write_if_changed(self._path(step), content, READABLE_BY_ALL, _KEPT)
-        files.delete(self._predecessors(step), _KEPT)
         return {}
 
     def undo(self, step: WriteCdiFile, plan: PreparePlan, notes: Notes) -> PrepareRefusal | None:  # noqa: ARG002
@@ -41,16 +40,10 @@ class WritesCdiFiles:
 
     def found(self, step: WriteCdiFile, plan: PreparePlan, notes: Notes) -> bool | PrepareRefusal:  # noqa: ARG002
         content = self._content(plan)
-        if isinstance(content, PrepareRefusal):
-            return content
-        return files.read(self._path(step)) == content and not self._predecessors(step).exists()
+        return content if isinstance(content, PrepareRefusal) else files.read(self._path(step)) == content
 
     def _path(self, step: WriteCdiFile) -> Path:
         return self._cdi_root / cdi.file_name(ClaimUID(step.claim))
-
-    def _predecessors(self, step: WriteCdiFile) -> Path:
-        """That of NVIDIA's driver for the same claim: a device of two files is none for a runtime."""
-        return self._cdi_root / predecessor.file_name(ClaimUID(step.claim))
 
     def _content(self, plan: PreparePlan) -> bytes | PrepareRefusal:
         kinds = {type(one.hardware) for one in plan.devices}

@@ -11,6 +11,7 @@ from typing import Any
 import grpc
 
 from slicewire.node_prep.api import health_pb2
+from slicewire.node_prep.core.node import short
 from slicewire.node_prep.kubelet.rpc import unary
 
 HEALTH = "grpc.health.v1.Health"
@@ -24,7 +25,7 @@ def liveness(is_alive: Callable[[], bool], is_ready: Callable[[], bool]) -> grpc
     async def check(request: health_pb2.HealthCheckRequest, context: Any) -> Any:
         asked = checks.get(request.service)
         if asked is None:
-            reason = f"service {request.service!r} is unknown; there are 'liveness' and 'readiness'"
+            reason = f"service {short(request.service)!r} is unknown; there are 'liveness' and 'readiness'"
             await context.abort(grpc.StatusCode.NOT_FOUND, reason)
         return status(status=status.SERVING if asked is not None and asked() else status.NOT_SERVING)
 
