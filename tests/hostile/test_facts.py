@@ -14,6 +14,8 @@ from tests.component.allocator.world import DRIVER, World, claim, of_kubernetes,
 from tests.hostile.words import BODIES
 from tests.hostile.world import Stranger
 
+pytestmark = pytest.mark.slow
+
 
 def subject(channel: Channel[Any]) -> str:
     return channel.subject(*(f"evil-{number}" for number in range(len(channel.key_names))))

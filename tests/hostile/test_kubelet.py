@@ -14,6 +14,8 @@ from tests.component.node_prep.harness import Station, asked, held
 from tests.hostile.words import NAMES
 from tests.kubelet.client import AskedClaim, Plugin
 
+pytestmark = pytest.mark.slow
+
 PLACES = {"gpus", "plugin", "registry", "cdi"}
 SERVICE = "/k8s.io.kubelet.pkg.apis.dra.v1.DRAPlugin"
 

@@ -16,6 +16,8 @@ from tests.component.allocator.world import World, claim
 from tests.hostile.words import BODIES, NAMES, nested
 from tests.hostile.world import MOST_BYTES, Stranger
 
+pytestmark = pytest.mark.slow
+
 OF_THE_ALLOCATOR = tuple(each for each in ENDPOINTS if each.server == "allocator")
 
 

@@ -28,6 +28,8 @@ from tests.component.allocator.world import DRIVER, pool
 from tests.security.conftest import Join
 from tests.security.servers import Server, credentials
 
+pytestmark = pytest.mark.slow
+
 
 def us(monkeypatch: pytest.MonkeyPatch, folder: Folder, who: str) -> None:
     monkeypatch.setenv("SLICEWIRE_NATS_CREDENTIALS", str(folder.path / "clients" / f"{who}.creds"))

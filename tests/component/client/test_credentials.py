@@ -15,6 +15,8 @@ from slicewire.client.credentials.issuing import Issuer
 from slicewire.client.credentialscommand import app
 from slicewire.common.bus import identity
 
+pytestmark = pytest.mark.slow
+
 DAYS = 90
 
 

@@ -23,6 +23,8 @@ from slicewire.common.model import ClaimName, ClaimUID, Namespace, NodeName
 from tests.component.allocator.world import World, claim, pool
 from tests.component.client.command import Slicewire
 
+pytestmark = pytest.mark.slow
+
 NOBODY = "nats://127.0.0.1:1"
 
 

@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
@@ -179,6 +180,7 @@ FACTS = st.sampled_from("ab").flatmap(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.lists(FACTS, max_size=12))
 def test_what_is_drawn_bit_by_bit_is_what_is_drawn_at_once(facts: list[Heard[Any]]) -> None:
@@ -191,6 +193,7 @@ def test_what_is_drawn_bit_by_bit_is_what_is_drawn_at_once(facts: list[Heard[Any
     assert msgspec.structs.replace(slowly.frame(ALL), **still) == msgspec.structs.replace(quickly, **still)
 
 
+@pytest.mark.slow
 def test_five_thousand_nodes_are_a_screen_and_cheap() -> None:
     made = picture(*(pool(f"node-{n:04d}", 8, sick=n % 500 == 0) for n in range(5000)))
     made.frame(Choice())

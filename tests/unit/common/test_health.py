@@ -178,6 +178,7 @@ def test_a_scrape_that_is_cut_holds_up_nobody(serving: int, capfd: pytest.Captur
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_clients_that_dribble_are_cut_and_leave_room_for_probes(
     port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
