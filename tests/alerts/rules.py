@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from functools import cache
@@ -12,6 +11,8 @@ from typing import Any
 
 import pytest
 import yaml
+
+from tests.alerts import binary
 
 ROOT = Path(__file__).parents[2]
 MONITORING = ROOT / "deploy/k8s/components/monitoring"
@@ -45,9 +46,9 @@ def asked(expression: str) -> str:
 
 def program(name: str) -> str:
     """`prometheus` or `promtool`; without it the test is skipped."""
-    found = shutil.which(name)
+    found = binary.found(name)
     if found is None:
-        pytest.skip(f"NO {name.upper()}: nothing of it in PATH; on Debian: apt-get install prometheus")
+        pytest.skip(f"NO {name.upper()}: `python -m tests.alerts build` unpacks Debian's, or install it")
     return found
 
 
