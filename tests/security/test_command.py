@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import time
 from pathlib import Path
@@ -102,3 +103,18 @@ async def test_an_authority_of_another_bus_is_said_with_what_to_do(
     assert f"certificate is not believed by {other}" in line
     assert "→ let SLICEWIRE_NATS_CA name the ca.crt of this bus" in line
     assert ended.status == 1
+
+
+async def test_what_may_not_be_followed_is_said_once_however_often_it_is_tried(
+    join: Join, server: Server, folder: Folder, tmp_path: Path
+) -> None:
+    async with join("allocator"):
+        process = await command(server, folder, "nodes/node-a", tmp_path).start("claims")
+        assert process.stderr is not None
+        first = (await process.stderr.readline()).decode()
+        with pytest.raises(TimeoutError):  # it is tried again after five seconds
+            async with asyncio.timeout(7):
+                await process.stderr.readline()
+        process.terminate()
+        await process.communicate()
+    assert "consumer.create.slicewire_state.*" in first

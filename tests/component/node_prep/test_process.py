@@ -7,7 +7,9 @@ import random
 from contextlib import AsyncExitStack
 
 import grpc.aio
+import msgspec
 import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from slicewire.common.bus.port import CaughtUp
 from slicewire.common.messages import PREPARED as PREPARED_CHANNEL
@@ -37,20 +39,29 @@ async def test_it_serves_until_told_to_stop_and_leaves_no_socket(station: Statio
 
 @pytest.mark.slow
 async def test_one_trace_leads_from_the_ledger_through_every_step(station: Station) -> None:
-    await station.author.tell_ledger(held(trace=LEDGER_TRACE))
+    entry = msgspec.structs.replace(held(trace=LEDGER_TRACE), pod_uids=("pod-1", "pod-2"))
+    await station.author.tell_ledger(entry)
     with collecting() as collector:
         async with started(station.disk, station.nats_url, OTLP_ENDPOINT=collector.url) as process:
             async with Kubelet(station.disk.registry_dir).registered(DRIVER) as plugin:
                 await plugin.prepared(asked(), traceparent=KUBELET_TRACE)
                 await station.told("claim-1", PREPARED)
             assert await process.stop() == 0
-    [prepare] = collector.named("prepare claim")
-    assert (prepare.trace_id.hex(), prepare.parent_span_id.hex()) == tuple(LEDGER_TRACE.split("-")[1:3])
-    [link] = prepare.links
+    [answer], [prepare] = map(collector.named, ("answer kubelet", "prepare claim"))
+    assert (answer.trace_id.hex(), answer.parent_span_id.hex()) == tuple(LEDGER_TRACE.split("-")[1:3])
+    assert (prepare.trace_id, prepare.parent_span_id) == (answer.trace_id, answer.span_id)
+    [link] = answer.links
     assert (link.trace_id.hex(), link.span_id.hex()) == tuple(KUBELET_TRACE.split("-")[1:3])
     steps = [span for span in collector.spans if span.parent_span_id == prepare.span_id]
     assert sorted(span.name for span in steps) == ["checkpoint", "checkpoint", "write cdi file"]
+    assert {pods_of(span) for span in (answer, prepare, *steps)} == {("pod-1", "pod-2")}
     assert await traceparent_told(station) == f"00-{prepare.trace_id.hex()}-{prepare.span_id.hex()}-01"
+
+
+def pods_of(span: Span) -> tuple[str, ...]:
+    """Those that it names; none where it names one alone, or none."""
+    told = [each.value.array_value.values for each in span.attributes if each.key == "slicewire.pod_uid"]
+    return tuple(value.string_value for values in told for value in values)
 
 
 async def traceparent_told(station: Station) -> str:

@@ -123,7 +123,8 @@ async def _of_the_fleet(
             "facts",
             str(fault) or f"they were not heard to the end within {_FACTS_SECONDS:g} s",
             "What is told could not be looked at.",
-            "Mend what is said above, then ask again.",
+            "Mend what is said above, then ask again. A node's credentials let it hear of itself alone: take"
+            " others.",
         )
 
 

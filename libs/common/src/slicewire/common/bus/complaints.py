@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from slicewire.common.bus.identity import Access
 from slicewire.common.logs import Log
 
 _NOT_ALLOWED = "permissions violation"
+_OURS = re.compile(r"\b[0-9a-f]{32}\b")
+"""A consumer that follows has a new name each time."""
 _log = Log("bus")
 
 
@@ -21,7 +25,7 @@ class Complaints:
     async def heard(self, error: Exception) -> None:
         """The client's error callback."""
         if _NOT_ALLOWED in (text := str(error)).lower():  # its subject may have any word in it
-            self._say("bus does not allow it", text.removeprefix("nats: "))
+            self._say("bus does not allow it", _OURS.sub("*", text.removeprefix("nats: ")))
         elif refusal := self._access.refusal(error):
             self._refusal = refusal
             self._say("bus refuses us", refusal)

@@ -16,7 +16,7 @@ import msgspec
 from slicewire.common import vitals
 from slicewire.common.bus import filtering
 from slicewire.common.bus.link import ApiFault, Inbox, Link, Message, Reconnected, next_of
-from slicewire.common.bus.port import BusUnavailable, CaughtUp, StreamLost
+from slicewire.common.bus.port import REFUSED_SECONDS, BusUnavailable, CaughtUp, NotAllowed, StreamLost
 from slicewire.common.bus.streams import TOMBSTONE_SECONDS
 
 _HEARTBEAT_SECONDS = 2
@@ -83,9 +83,9 @@ async def follow(
                             yield CaughtUp(message.sequence)
             except StreamLost:
                 raise
-            except (BusUnavailable, ApiFault):
+            except (BusUnavailable, ApiFault) as error:
                 _refuse_if_too_long_away(place)
-                await asyncio.sleep(_RETRY_SECONDS)
+                await asyncio.sleep(REFUSED_SECONDS if isinstance(error, NotAllowed) else _RETRY_SECONDS)
 
 
 def _refuse_if_too_long_away(place: _Place) -> None:

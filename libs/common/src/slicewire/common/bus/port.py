@@ -26,12 +26,17 @@ ABSENT = 0
 """The sequence of a key that has never been told."""
 
 
+REFUSED_SECONDS = 5.0
+"""Before what is not allowed is tried again: rights may have been given meanwhile."""
+
+
 class BusUnavailable(Exception):
     """No answer from the bus in time. What was told may or may not have been kept: tell it again."""
 
 
 class NotAllowed(BusUnavailable):
-    """The server does not let us say this, with the credentials that we have."""
+    """The server does not let us say this, with the credentials that we have. It says so at once: whoever
+    tries again waits longer than for an answer that may come."""
 
 
 class StreamLost(BusUnavailable):

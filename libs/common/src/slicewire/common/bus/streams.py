@@ -9,7 +9,7 @@ import msgspec
 
 from slicewire.common import messages
 from slicewire.common.bus.link import ApiFault, Link
-from slicewire.common.bus.port import BusUnavailable
+from slicewire.common.bus.port import REFUSED_SECONDS, BusUnavailable, NotAllowed
 from slicewire.common.logs import Log
 
 _STREAM_NOT_FOUND = 10059
@@ -92,6 +92,6 @@ async def ensured(link: Link, retention: Retention | None, patience_seconds: flo
                 except (BusUnavailable, ApiFault) as error:
                     last = error
                     _log.warning("JetStream does not answer yet", reason=str(error))
-                await asyncio.sleep(_RETRY_SECONDS)
+                await asyncio.sleep(REFUSED_SECONDS if isinstance(last, NotAllowed) else _RETRY_SECONDS)
     except TimeoutError:
         raise BusUnavailable(f"JetStream does not answer: {last or 'no answer in time'}") from last

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Generic, TypeVar
 
 from slicewire.common.bus.link import ApiFault, Inbox, Link, Message, Reconnected, next_of
-from slicewire.common.bus.port import BusUnavailable, Heard
+from slicewire.common.bus.port import REFUSED_SECONDS, BusUnavailable, Heard, NotAllowed
 from slicewire.common.messages import Fact
 from slicewire.common.model import wire
 
@@ -43,8 +43,8 @@ async def take(link: Link, stream: str, durable: str, subject: str) -> AsyncIter
             try:
                 await _ensure_consumer(link, stream, durable, subject)
                 await _pull(link, stream, durable, inbox_subject)
-            except (BusUnavailable, ApiFault):
-                await asyncio.sleep(_RETRY_SECONDS)
+            except (BusUnavailable, ApiFault) as error:
+                await asyncio.sleep(REFUSED_SECONDS if isinstance(error, NotAllowed) else _RETRY_SECONDS)
                 continue
             async for message in _pulled(inbox):
                 yield message
