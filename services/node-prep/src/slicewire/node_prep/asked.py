@@ -16,8 +16,8 @@ import msgspec
 from slicewire.common import telemetry
 from slicewire.common.model import NodeName, TraceParent
 from slicewire.common.telemetry import Kind
-from slicewire.node_prep.core.entry import Asker
-from slicewire.node_prep.core.node import Claim
+from slicewire.node_prep.core.entry import Asker, Entry
+from slicewire.node_prep.core.node import Allocation, Claim
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -48,3 +48,10 @@ def preparing(
         telemetry.span("prepare claim", **about) as span,
     ):
         yield span
+
+
+def trace_of(allocation: Allocation | None, entry: Entry | None) -> TraceParent:
+    """The trace that the claim belongs to, whoever asks."""
+    if allocation is not None and allocation.trace:
+        return allocation.trace
+    return entry.trace if entry is not None else TraceParent("")

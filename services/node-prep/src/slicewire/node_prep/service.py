@@ -13,11 +13,12 @@ from typing import Any, TypeVar
 from slicewire.common import telemetry
 from slicewire.common.logs import Log
 from slicewire.common.messages import PreparedDevice
-from slicewire.common.model import ClaimUID, TraceParent
+from slicewire.common.model import ClaimUID
 from slicewire.common.settings import BadSettings
 from slicewire.node_prep import metrics
 from slicewire.node_prep.allocations import Allocations
-from slicewire.node_prep.asked import Asked, preparing
+from slicewire.node_prep.asked import Asked, preparing, trace_of
+from slicewire.node_prep.core import leftovers
 from slicewire.node_prep.core.entry import Asker, Entry
 from slicewire.node_prep.core.holding import Holders
 from slicewire.node_prep.core.lifecycle import State
@@ -134,7 +135,7 @@ class NodePrep:
         self, claim: Claim, allocation: Allocation | None, asked: Asked
     ) -> Entry | PrepareRefusal:
         entry = self._preparation.checkpoint.completed(claim.uid)
-        trace = _trace(allocation, entry)
+        trace = trace_of(allocation, entry)
         pods = allocation.pod_uids if allocation is not None else ()
         with preparing(claim, asked, trace, self._hearing.node.name, pods) as span:
             done = await _or_refused(self._settled(allocation, entry, asked.by))
@@ -189,8 +190,8 @@ class NodePrep:
         uid = allocation.claim.uid
         async with self._locks.holding(*gpus_of(allocation, self._hearing.node)):
             # Between the look at who holds what and the reservation, nothing is waited for.
-            node, holders = self._hearing.node, self._preparation.checkpoint.holders(but=uid)
-            made = self._plan(allocation, node, holders)
+            node = self._hearing.node
+            made = self._plan(allocation, node, self._holders(uid, node))
             if isinstance(made, PrepareRefusal):
                 return made
             trace = telemetry.traceparent() or allocation.trace
@@ -199,6 +200,14 @@ class NodePrep:
                 return refusal
         _log.info("claim prepared", claim=allocation.claim, devices=made.device_names, asked_by=asked_by)
         return self._preparation.checkpoint.entries[uid]
+
+    def _holders(self, but: ClaimUID, node: Node) -> Holders:
+        """One that has lost its checkpoint is in the way before it has its entry again."""
+        strays = self._preparation.strays
+        return (
+            *self._preparation.checkpoint.holders(but=but),
+            *(leftovers.holders(strays, node) if but not in strays else ()),
+        )
 
     def _plan(self, allocation: Allocation, node: Node, holders: Holders) -> PreparePlan | PrepareRefusal:
         made = plan(allocation, node, holders)
@@ -286,9 +295,3 @@ async def _one_item(work: Coroutine[Any, Any, T], claim: Claim) -> T | PrepareRe
 
 def _still_there(refusal: PrepareRefusal) -> PrepareRefusal:
     return PrepareRefusal(refusal.why, f"what was prepared before is not undone yet: {refusal.reason}")
-
-
-def _trace(allocation: Allocation | None, entry: Entry | None) -> TraceParent:
-    if allocation is not None and allocation.trace:
-        return allocation.trace
-    return entry.trace if entry is not None else TraceParent("")

@@ -5,6 +5,8 @@ A device that is not published any more, or that somebody else has made, is not 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from slicewire.common.model import (
     ClaimUID,
     DeviceAllocationConfiguration,
@@ -17,7 +19,9 @@ from slicewire.common.model import (
 from slicewire.common.model.struct import Object
 from slicewire.node_prep.core.cdi import plain
 from slicewire.node_prep.core.config import API_VERSION, Strategy
+from slicewire.node_prep.core.holding import Holding
 from slicewire.node_prep.core.node import Allocation, Claim, Node
+from slicewire.node_prep.core.plan import PreparePlan, plan
 
 _REQUEST = RequestName("unknown")
 
@@ -63,3 +67,12 @@ def allocation(claim: Claim, devices: tuple[DeviceName, ...], node: Node) -> All
         source="FromClaim", opaque=OpaqueDeviceConfiguration(driver=node.driver, parameters=turns)
     )
     return Allocation(claim, results, (config,))
+
+
+def holders(strays: Iterable[ClaimUID], node: Node) -> Iterator[Holding]:
+    """What claims hold that are prepared, are still in the ledger, and have lost their checkpoint."""
+    for uid in strays:
+        allocation = node.allocation(uid)
+        made = plan(allocation, node, ()) if allocation is not None else None
+        if isinstance(made, PreparePlan):
+            yield from (Holding(made.claim, device) for device in made.devices if not device.admin_access)
