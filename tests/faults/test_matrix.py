@@ -20,6 +20,7 @@ class Forgetful(Trial):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 async def test_the_matrix_tells_a_node_that_is_not_clean() -> None:
     """Without its journal a process cannot know which partitions are its own before the CDI file is there."""
     [kind] = [one for one in KINDS if one.name == "dynamic MIG"]

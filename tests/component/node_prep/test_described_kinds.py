@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+import tempfile
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from functools import partial
 from pathlib import Path
@@ -54,26 +55,33 @@ def described(mount: Any) -> Any:
     return json.loads(Path(mount["hostPath"]).read_text())
 
 
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """Of a short name: the path of a socket has room for 107 bytes."""
+    with tempfile.TemporaryDirectory(prefix="sw-") as folder:
+        yield Path(folder)
+
+
 @pytest.mark.parametrize(
     ("pod_claim_name", "where"), [("", NAMED), ("gpus-of-the-pod", FROM_TEMPLATE)], ids=["named", "template"]
 )
 @pytest.mark.parametrize("kind", EACH_KIND, ids=lambda kind: kind.name)
 async def test_a_pod_finds_the_published_attributes_under_its_own_name_of_the_claim(
-    tmp_path: Path, kind: Kind, pod_claim_name: str, where: str
+    place: Path, kind: Kind, pod_claim_name: str, where: str
 ) -> None:
-    async with serving(kind, tmp_path, pod_claim_name) as service:
+    async with serving(kind, place, pod_claim_name) as service:
         devices = await service.node_prep.prepare(a_claim(), Asker.BUS, {})
         assert isinstance(devices, tuple), devices
         ids = [one for device in devices for one in device.cdi_device_ids]
-        container = runtime.container(ids, tmp_path / "new/cdi")
+        container = runtime.container(ids, place / "new/cdi")
         found = [path for path in container.mounts if path.startswith(ATTRIBUTES)]
         assert found == [f"{where}/gpu/{DRIVER}-metadata.json"]
         said = described(container.mounts[found[0]])
         [request] = said["requests"]
-        published = facts_of(tmp_path / "new").pool.devices
+        published = facts_of(place / "new").pool.devices
         assert said.get("podClaimName", "") == pod_claim_name
         assert [(one["name"], set(one["attributes"])) for one in request["devices"]] == [
             (device.name, set(map(str, device.attributes))) for device in published
         ]
         assert await service.node_prep.unprepare(a_claim(), Asker.BUS, {}) is None
-    assert list((tmp_path / "new/plugin").glob("dra-device-metadata/*/*")) == []
+    assert list((place / "new/plugin").glob("dra-device-metadata/*/*")) == []
