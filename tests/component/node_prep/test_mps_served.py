@@ -89,10 +89,3 @@ async def test_node_prep_killed_for_real_finds_the_daemon_it_left(station: Stati
         assert daemons(station) == before
         assert await plugin.unprepare([asked()]) == {"claim-1": ""}
         assert daemons(station) == []
-
-
-async def test_told_to_run_daemons_as_pods_it_does_not_start_and_says_why(station: Station) -> None:
-    async with started(station.disk, station.nats_url, NODE_PREP_MPS="pod") as process:
-        status, said = await process.exited()
-    assert status == 2
-    assert "SLICEWIRE_NODE_PREP_MPS='pod': a pod for every daemon must be written to Kubernetes" in said

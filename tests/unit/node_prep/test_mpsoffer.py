@@ -27,9 +27,15 @@ def test_turned_off_a_claim_is_told_by_which_setting() -> None:
     )
 
 
-def test_pods_are_refused_with_the_reason() -> None:
-    with pytest.raises(BadSettings, match=r"SLICEWIRE_NODE_PREP_MPS='pod': .* a node may not write there"):
-        mps_here(settings(MPS="pod"))
+def test_in_a_pod_they_are_started_by_a_keeper_beside_the_checkpoint() -> None:
+    here = mps_here(settings(MPS="pod", PLUGIN_DIR="/plugins"))
+    assert (here.root, here.keeper) == (Path("/plugins/mps"), Path("/plugins/mps-keeper.sock"))
+    assert here.refused_because == ""
+
+
+def test_a_plugin_directory_too_long_for_the_keepers_socket_is_refused() -> None:
+    with pytest.raises(BadSettings, match=r"PLUGIN_DIR='/p+': the socket .* of 116 bytes; Linux allows 107"):
+        mps_here(settings(MPS="pod", PLUGIN_DIR="/" + "p" * 99))
 
 
 def test_anything_else_is_refused_with_the_choices() -> None:

@@ -15,11 +15,14 @@ from pathlib import Path
 
 import msgspec
 
-from slicewire.node_prep import driverfiles, files, mounts, processes
+from slicewire.node_prep import driverfiles, files, mounts, mpsasking, processes
 from slicewire.node_prep.core.mpsclients import LOG, PIPE, SHM
 from slicewire.node_prep.core.steps import StartMps
+from slicewire.node_prep.mpsasking import Start
 from slicewire.node_prep.processes import Running
 
+LIBRARIES = "lib"
+"""Links to the driver's, in a daemon's folder where it needs them."""
 _PROGRAM = "nvidia-cuda-mps-control"
 _PIPE_VARIABLE, _LOG_VARIABLE = "CUDA_MPS_PIPE_DIRECTORY", "CUDA_MPS_LOG_DIRECTORY"
 _DEVICES_VARIABLE = "CUDA_VISIBLE_DEVICES"
@@ -57,23 +60,39 @@ def with_these(root: Path, devices: frozenset[str]) -> frozenset[str]:
 
 
 class Daemon:
-    """The one that has this folder, running or not."""
+    """The one that has this folder, running or not; a keeper is asked to start it where there is one."""
 
-    def __init__(self, folder: Path, program: Path | None) -> None:
+    def __init__(self, folder: Path, program: Path | None, keeper: Path | None = None) -> None:
         self._folder = folder
         self._program = program
+        self._keeper = keeper
         self._pipe, self._log = folder / PIPE, folder / LOG
 
     def start(self, step: StartMps, uuids: tuple[str, ...], libraries: Path | None) -> Running:
         """It may answer much later."""
         files.clear(self._pipe)
         files.write(self._folder / _WANTED, msgspec.json.encode(step), files.READABLE_BY_ALL)
+        start = Start(
+            daemon=self._folder.name,
+            devices=uuids,
+            multi_user=step.multi_user,
+            own_libraries=libraries is not None,
+        )
+        if self._keeper is None:
+            return self.spawn(start)
+        answer = mpsasking.ask(self._keeper, start)
+        if isinstance(answer, str):
+            raise DaemonFault(answer)
+        return answer
+
+    def spawn(self, start: Start) -> Running:
+        """As a child of this process."""
         environment = {
             **self._environment(),
-            _DEVICES_VARIABLE: ",".join(uuids),
-            **({} if libraries is None else {"LD_LIBRARY_PATH": str(libraries)}),
+            _DEVICES_VARIABLE: ",".join(start.devices),
+            **({"LD_LIBRARY_PATH": str(self._folder / LIBRARIES)} if start.own_libraries else {}),
         }
-        command = [*self._with_own_shm(), str(self._program), "-f", *(("-M",) if step.multi_user else ())]
+        command = [*self._with_own_shm(), str(self._program), "-f", *(("-M",) if start.multi_user else ())]
         try:
             return processes.start(command, environment, self._log / _OUTPUT)
         except OSError as error:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import assert_never
 
-from slicewire.common.settings import BadSettings
 from slicewire.node_prep.executors import MpsHere
+from slicewire.node_prep.mpsasking import socket_of
 from slicewire.node_prep.settings import Settings
 
 
@@ -20,10 +20,6 @@ def mps_here(settings: Settings) -> MpsHere:
             reason = f"MPS is turned off on node {settings.node_name}: SLICEWIRE_NODE_PREP_MPS=off"
             return MpsHere(root=root, refused_because=reason)
         case "pod":
-            raise BadSettings(
-                "SLICEWIRE_NODE_PREP_MPS='pod': a pod for every daemon must be written to Kubernetes, and a"
-                " node may not write there: its credentials, where it has any, only read claims; use"
-                " 'process' or 'off'"
-            )
+            return MpsHere(root=root, keeper=socket_of(Path(settings.plugin_dir)))
         case never:
             assert_never(never)

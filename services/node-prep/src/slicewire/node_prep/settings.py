@@ -25,8 +25,8 @@ class Settings(NodeAgentSettings, frozen=True, kw_only=True):
     cdi_root: str = "/var/run/cdi"
     """Where container runtimes look for CDI specs."""
     mps: Literal["process", "pod", "off"] = "process"
-    """How MPS control daemons run: as processes that this one starts, or not at all. `pod` is refused: it
-    takes rights in Kubernetes that a node has not."""
+    """How MPS control daemons run: as processes that this one starts, in the pod of `slicewire-mps-keeper`,
+    or not at all."""
     ledger_wait_seconds: Annotated[float, msgspec.Meta(ge=0)] = 5.0
     """How long a question waits for the ledger to have its claim."""
     instance: Annotated[str, msgspec.Meta(pattern=r"^([A-Za-z0-9][A-Za-z0-9.-]*)?$", max_length=253)] = ""

@@ -30,10 +30,9 @@ from slicewire.node_prep.core.steps import (
 )
 from slicewire.node_prep.driverroot import DriverRoot
 from slicewire.node_prep.executors.gpus import Gpus, instance_at, taking_back
-from slicewire.node_prep.mpscontrol import Daemon, DaemonFault, program_of, with_these
+from slicewire.node_prep.mpscontrol import LIBRARIES, Daemon, DaemonFault, program_of, with_these
 from slicewire.node_prep.processes import Running, is_running
 
-_LIBRARIES = "lib"
 _LEAST_SIZE = "65536k"
 _MEMORY = Path("/proc/meminfo")
 _VOLTA = (7, 0)
@@ -46,6 +45,8 @@ class MpsHere(msgspec.Struct, frozen=True, kw_only=True):
     """Holds the directories of all daemons; container runtimes must have it under the same path."""
     refused_because: str = ""
     """Empty where MPS is offered."""
+    keeper: Path | None = None
+    """The socket of who starts daemons for us; None: they are started here."""
     patience_seconds: float = 30.0
     """How long a daemon may take until it answers. Who asked has given up after 45 s."""
 
@@ -177,7 +178,7 @@ class StartsMps:
         return program_of(self._root)
 
     def _daemon(self, name: str) -> Daemon:
-        return Daemon(self._here.root / name, self._program)
+        return Daemon(self._here.root / name, self._program, self._here.keeper)
 
     def _ended(self, step: StartMps, daemon: Daemon) -> PrepareRefusal | None:
         try:
@@ -235,7 +236,7 @@ class StartsMps:
         driver = self._driver.look()
         if self._root == Path("/") or not isinstance(driver, Driver):
             return None
-        folder = self._here.root / step.daemon / _LIBRARIES
+        folder = self._here.root / step.daemon / LIBRARIES
         files.refuse_links(self._here.root, folder)
         files.make(folder)
         files.clear(folder)
