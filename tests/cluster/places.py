@@ -33,7 +33,8 @@ class Home:
     """One running cluster. `/var/lib` and not `/tmp`: an overlay's upper layers want a real disk."""
 
     def __init__(self) -> None:
-        self.root = Path(os.environ.get("KUBE_DIR", "/var/lib/slicewire-cluster"))
+        # Short: below it are sockets with the UID of a pod in their name, and Linux allows 107 bytes.
+        self.root = Path(os.environ.get("KUBE_DIR", "/var/lib/sw-cluster"))
         self.cgroup = f"{self.root.name}-pods"
         self.lock = self.root.with_suffix(".lock")
         self.kubeconfig = self.root / "admin.kubeconfig"

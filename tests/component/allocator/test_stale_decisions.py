@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from slicewire.allocator import ledger as ledgers
 from slicewire.common.bus.nats import NatsBus
 from slicewire.common.bus.port import Write
@@ -75,3 +77,18 @@ async def test_what_is_wrong_already_when_an_allocator_starts_is_put_right(
     await written_late(world, entered("uid-k", KUBE_SCHEDULER))
     async with allocating(nats_url):
         await until(world.held, lambda found: not found)
+
+
+async def test_a_claim_whose_answer_is_still_on_its_way_is_answered_when_it_has_come(world: World) -> None:
+    """Another allocator has decided it; of what was committed together this one has heard a part."""
+    (answer,) = await world.allocate(claim("one"))
+    uid = answer.claim.uid
+    await world.bus.commit([Write(ANSWERS, (uid,), None)])
+    await world.allocate(claim("first"))  # by then the allocator has heard it
+    asked = asyncio.create_task(world.allocate(claim("one")))
+    (other,) = await world.allocate(claim("other"))
+    assert other.allocation is not None, "others do not wait for it"
+    assert not asked.done()
+    await world.bus.tell(ANSWERS, answer)
+    assert await asked == (answer,)
+    assert (await world.held())["uid-one"] == ["node-a/gpu-0"]

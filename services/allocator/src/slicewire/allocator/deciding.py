@@ -15,6 +15,7 @@ from typing import Any
 
 from slicewire.allocator import metrics
 from slicewire.allocator.draft import Draft
+from slicewire.allocator.ledger import HeardInPart
 from slicewire.allocator.passage import Passage, answers_in
 from slicewire.allocator.pods import Pods
 from slicewire.allocator.view import Hoped, View
@@ -27,6 +28,9 @@ from slicewire.common.model import ClaimUID, TraceParent
 _LARGEST_DRAFT = 700
 """A commit holds at most 1,000 writes, and one request of 100 claims on as many pools still fits."""
 _STALE_SECONDS = 1.0
+_HEARD_WITHIN_SECONDS = 0.02
+_MOST_LATE = 250
+"""What was committed together is heard within moments; while a bus changes servers, within seconds."""
 _log = Log("allocator")
 
 
@@ -40,6 +44,7 @@ class _Work:
         self.done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self.result: Any = None
         self.asked_at = time.monotonic()
+        self.late = 0
 
 
 class Decider:
@@ -89,6 +94,11 @@ class Decider:
             work.passage.taken()
             try:
                 work.result = work.act(draft)
+            except HeardInPart as part:
+                self._later(work, part)
+                self._queue.extendleft(reversed(batch))
+                draft, batch = Draft(self._view), []
+                continue
             except Exception as error:  # noqa: BLE001 - a bug in one decision must not take the others along
                 _log.crashed("decision failed", claim_uids=",".join(work.claims))
                 work.done.set_exception(error)
@@ -98,6 +108,19 @@ class Decider:
             work.passage.decided(has_written=len(draft) > before)
             batch.append(work)
         return draft, batch
+
+    def _later(self, work: _Work, part: HeardInPart) -> None:
+        """Decided again when the rest may have been heard; the others do not wait for it."""
+        work.late += 1
+        work.passage.queued_again()
+        if work.late > _MOST_LATE:
+            return _fail(work, BusUnavailable(f"the answer to claim {part} was not heard, ask again"))
+        asyncio.get_running_loop().call_later(_HEARD_WITHIN_SECONDS, self._again, work)
+        return None
+
+    def _again(self, work: _Work) -> None:
+        self._queue.append(work)
+        self._wake.set()
 
     async def _commit(self, draft: Draft, batch: list[_Work]) -> None:
         if not len(draft):

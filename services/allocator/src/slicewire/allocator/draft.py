@@ -180,9 +180,7 @@ class Draft:
 
     def _affirm(self, claim: ResourceClaim) -> None:
         """An answer stands for the claim as it is told now, not as it was when it was decided.
-
-        A claim that came over the bus is told once, together with its answer.
-        """
+        A claim that came over the bus is told once, together with its answer."""
         if claim.metadata.creation_timestamp is None:
             return
         answer = self._found(ANSWERS, (claim.uid,), self._view.answers.get(claim.uid))
@@ -259,7 +257,8 @@ class Draft:
 
     def _answer_of(self, uid: ClaimUID) -> ClaimAnswered:
         answer = self._found(ANSWERS, (uid,), self._view.answers.get(uid))
-        assert isinstance(answer, ClaimAnswered), f"claim {uid} has just been answered"
+        if not isinstance(answer, ClaimAnswered):
+            raise ledgers.HeardInPart(uid)
         return answer
 
     def _ledger(self, key: PoolKey) -> LedgerWritten:

@@ -14,6 +14,10 @@ PoolKey = tuple[NodeName, DriverName]
 """What a ledger is about: the pool of one driver on one node."""
 
 
+class HeardInPart(Exception):
+    """A ledger has the claim, and its answer, committed together with it, has not been heard yet."""
+
+
 def can_be_told(key: PoolKey) -> bool:
     """Other drivers have pools with `/` in their names: of those no ledger is kept."""
     try:
