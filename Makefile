@@ -47,7 +47,9 @@ check: setup ## format, lint, types, import contracts, generated files, every te
 	@echo "== generated"; $(BIN)/python tools/generate.py --check && $(BIN)/python deploy/locks.py --check
 	@if [ "$$CI" = true ]; then $(MAKE) --no-print-directory test-programs; fi
 	@echo "== tests";     $(BIN)/pytest -n 2 -m "not cluster"
-	@echo "== cluster";   if why=$$($(BIN)/python -m tests.cluster ready 2>&1); then timeout $(CLUSTER_TEST_SECONDS) $(BIN)/pytest tests/cluster -p no:xdist; \
+	@echo "== cluster";   if why=$$($(BIN)/python -m tests.cluster ready 2>&1); then timeout $(CLUSTER_TEST_SECONDS) $(BIN)/pytest tests/cluster -p no:xdist || \
+			{ echo "!!! on two cores a whole Kubernetes may be late: those that failed, once more"; \
+			timeout $(CLUSTER_TEST_SECONDS) $(BIN)/pytest tests/cluster -p no:xdist --last-failed --last-failed-no-failures none; }; \
 		else echo "!!! CLUSTER TESTS SKIPPED: $$why"; fi
 
 .PHONY: test-programs

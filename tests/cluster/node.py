@@ -15,6 +15,9 @@ from tests.cluster.images import PAUSE, archives
 from tests.cluster.kubectl import Kubectl
 from tests.cluster.places import DOMAIN, KUBELET_PORT, NODE, NODE_ADDRESS, SHIFT, Cache, CannotRun, Home
 
+_PODS = f"10.{244 + SHIFT}.77"
+_GATEWAY = f"{_PODS}.1"
+"""Each pod's link has it, on the node's side."""
 _CGROUPS = Path("/sys/fs/cgroup")
 
 
@@ -71,6 +74,7 @@ def stop(cache: Cache, home: Home) -> None:
     _end_shims(home)
     _unmount_below(home.root)
     _call(["ip", "address", "delete", f"{NODE_ADDRESS}/32", "dev", "lo"])
+    _remove_pod_links()
     for mount in (_CGROUPS, *_CGROUPS.glob("*/")):
         _remove_cgroup(mount / home.cgroup)
 
@@ -84,6 +88,12 @@ def _end_shims(home: Home) -> None:
             continue
         if command[0].endswith(b"containerd-shim-runc-v2") and str(home.socket).encode() in command:
             os.kill(int(process.name), 9)
+
+
+def _remove_pod_links() -> None:
+    """Of pods that nobody took down: their routes would be in the way of the next cluster's."""
+    for line in _call(["ip", "-o", "-4", "address", "show", "to", f"{_GATEWAY}/32"]).stdout.splitlines():
+        _call(["ip", "link", "delete", line.split()[1].partition("@")[0]])
 
 
 def _unmount_below(root: Path) -> None:
@@ -107,7 +117,7 @@ def _ctr(cache: Cache, home: Home) -> list[str]:
 def _containerd(cache: Cache, home: Home) -> str:
     network = home.root / "network"
     network.mkdir(exist_ok=True)
-    ranges = {"ranges": [[{"subnet": f"10.{244 + SHIFT}.77.0/24"}]], "routes": [{"dst": "0.0.0.0/0"}]}
+    ranges = {"ranges": [[{"subnet": f"{_PODS}.0/24"}]], "routes": [{"dst": "0.0.0.0/0"}]}
     addresses = {"type": "host-local", "dataDir": str(network), **ranges}
     plugin = {"type": "ptp", "ipMasq": False, "ipam": addresses}
     conflist = {"cniVersion": "1.0.0", "name": "pods", "plugins": [plugin]}
