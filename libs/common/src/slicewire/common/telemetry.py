@@ -264,7 +264,7 @@ def bearing(headers: Mapping[str, str], **known: str | Sequence[str]) -> dict[st
 
 def borne(headers: Mapping[str, str], name: str) -> tuple[str, ...]:
     """What was said with `bearing` under this name."""
-    if "baggage" not in headers:
+    if headers.get("baggage") is None:  # `in` would read all of them
         return ()
     found = baggage.get_baggage(_CARRIED + name, _extracted(headers))
     return tuple(str(found).split(_BETWEEN)) if found else ()

@@ -55,7 +55,7 @@ class Passage:
         return telemetry.begin(
             "commit to ledger",
             context,
-            links=[other for other in together if other != context],
+            links=[other for other in together if other != context] if context else (),
             claim_uid=self._claims,
             committed_together=len(together),
             attempt=self._attempts,

@@ -101,8 +101,11 @@ def _into(inbox: Inbox) -> Callable[[lines.Arrived], None]:
     """What does not even look like a message of the server's was thrown at us by somebody else."""
 
     def put(message: lines.Arrived) -> None:
-        with suppress(ValueError, IndexError):
-            inbox.put_nowait(_message(message))
+        try:
+            made = _message(message)
+        except (ValueError, IndexError):
+            return
+        inbox.put_nowait(made)
 
     return put
 

@@ -125,7 +125,7 @@ def _refuse_another(fact: Fact | None, channel: Channel[Any], key: tuple[str, ..
     """The bus lets each author write to its own subjects only: it must not say there what is of others'."""
     if fact is None and len(key) != len(channel.key_names):
         raise wire.Malformed(f"a {channel.kind} is under {' and '.join(channel.key_names)}, not under {key}")
-    if fact is not None and (said := tuple(map(str, channel.key(fact)))) != key:
+    if fact is not None and (said := channel.key(fact)) != key:
         raise wire.Malformed(f"it speaks of {said}, and its subject is of {key}")
 
 

@@ -26,6 +26,11 @@ def call(stream: str, config: Mapping[str, Any]) -> str:
     return f"{named}.{config['filter_subject']}" if "filter_subject" in config else named
 
 
+def brings_others(subjects: Sequence[str]) -> bool:
+    """Whether what is asked for is not all that comes."""
+    return len(subjects) > 1 and bool(_covering(subjects))
+
+
 def is_wanted(subject: str, subjects: Sequence[str]) -> bool:
     if len(subjects) == 1:
         return True

@@ -63,6 +63,7 @@ async def follow(
     Raises `StreamLost` where going on could miss something; every other fault is waited out.
     """
     place = _Place(last_contact=time.monotonic(), heard=after or 0, is_replay=after is not None)
+    has_others = filtering.brings_others(subjects)
     with vitals.following(stream, place):
         while True:
             try:
@@ -76,7 +77,7 @@ async def follow(
                         yield CaughtUp(place.target)
                     async for message in _messages(link, inbox, place):
                         place.heard, place.latest = max(place.heard, message.sequence), message
-                        if filtering.is_wanted(message.subject, subjects):
+                        if not has_others or filtering.is_wanted(message.subject, subjects):
                             yield message
                         if not place.caught_up and (message.pending == 0 or message.sequence >= place.target):
                             place.caught_up = True
